@@ -1,0 +1,37 @@
+# make test, make demo: each does all its own set-up on a fresh machine.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The CPU build of torch is pinned: the default wheel brings gigabytes of CUDA. GPU machines: make TORCH=torch demo
+TORCH ?= torch==2.13.0
+
+.PHONY: demo test lint types contracts unit setup clean
+
+demo: setup
+	$(BIN)/grace-rtc lab demo
+
+test: setup lint types contracts unit
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[codec,rtc,lab,torch,dev]'
+	touch $@
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types:
+	$(BIN)/mypy
+
+contracts:
+	$(BIN)/lint-imports
+
+unit:
+	$(BIN)/pytest -q -n 2
+
+clean:
+	rm -rf $(VENV) dist build runs

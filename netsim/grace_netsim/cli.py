@@ -1,0 +1,16 @@
+"""The `grace-rtc` command. Each component brings a typer app; heavy imports stay inside the commands."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(name="grace-rtc", no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def root() -> None:
+    """Real-time WebRTC video around GRACE, the loss-resilient neural video codec."""
+
+
+def main() -> None:
+    app()

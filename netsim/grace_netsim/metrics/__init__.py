@@ -1,0 +1,1 @@
+"""Metrics: pure functions of a session log, one row each in METRICS."""

@@ -1,0 +1,1 @@
+"""Payloads to the network and back: wire format, feedback, congestion control, pacing, resync. Knows no pixels."""

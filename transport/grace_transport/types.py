@@ -1,0 +1,81 @@
+"""Data that flows through the transport. Units are in the names; sequence numbers are unwrapped to plain ints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MediaPacket:
+    """One payload of one coded frame. `parent` is the lineage it was encoded against (0 for a key frame)."""
+
+    frame_id: int
+    index: int
+    total: int
+    parent: int
+    profile: int
+    key: bool
+    captured_us: int  # from the 90 kHz RTP timestamp: a sender clock, good for differences only
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PacketSent:
+    """A packet that left: transport-wide sequence number, actual send time, size with RTP header."""
+
+    seq: int
+    sent_us: int
+    size_bytes: int
+    probe_cluster: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """One transport-wide report: (seq, arrival in the receiver's clock, or None if not received), in seq order."""
+
+    arrivals: tuple[tuple[int, int | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RateTarget:
+    """What congestion control allows: media bitrate, and the rate at which the pacer may let packets go."""
+
+    bitrate_bps: int
+    pacing_bps: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeCluster:
+    """A burst that congestion control asks for to find out about more bandwidth (`design`: libwebrtc probing)."""
+
+    cluster_id: int
+    bitrate_bps: int
+    min_packets: int = 5
+    min_duration_us: int = 15_000
+
+
+@dataclass(frozen=True, slots=True)
+class FrameReport:
+    """What the receiver decoded frame `frame_id` from, and the lineage of the state it reached.
+
+    `received` is a bitmap over `total` payloads (bit i: payload i was used); total 0: nothing of the frame arrived."""
+
+    frame_id: int
+    lineage: int
+    total: int
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFrameRequest:
+    """The receiver cannot go on without a key frame; `last_frame_id` is the newest frame it knows of."""
+
+    last_frame_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResendRequest:
+    """Missing payloads of one frame, as a bitmap; `wanted` 0: the whole frame, of which nothing arrived."""
+
+    frame_id: int
+    wanted: int
