@@ -14,7 +14,6 @@ class LossResponse(Enum):
     RESYNC = "resync"  # decode what came, report it, the encoder re-derives the reference (paper 4.2)
     KEYFRAME = "keyframe"  # an incomplete frame is lost; ask for a key frame
     RETRANSMIT = "retransmit"  # wait for the missing packets, ask for them again (NACK)
-    SKIP = "skip"  # an incomplete frame is skipped; the encoder goes back to a complete reference (Salsify)
     NONE = "none"  # nothing is done
 
 
