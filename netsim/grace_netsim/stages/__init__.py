@@ -1,0 +1,45 @@
+"""Stages after the bottleneck: each does one thing to a packet, with a seeded generator of its own.
+
+To add one: a file with a frozen config class that has `name` and `build(rng)`, and a row in STAGES."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from grace_netsim.stages.contract import Outcome, Stage, StageConfig
+from grace_netsim.stages.corruption import Corruption
+from grace_netsim.stages.delay import FixedDelay, Jitter
+from grace_netsim.stages.duplication import Duplication
+from grace_netsim.stages.loss import GilbertElliott, IidLoss, LossPattern, LossRates
+from grace_netsim.stages.reordering import Reordering
+
+STAGES: Mapping[str, Callable[..., StageConfig]] = MappingProxyType(
+    {
+        "delay": FixedDelay,
+        "jitter": Jitter,
+        "loss": IidLoss,
+        "gilbert-elliott": GilbertElliott,
+        "loss-pattern": LossPattern,
+        "loss-rates": LossRates,
+        "duplication": Duplication,
+        "reordering": Reordering,
+        "corruption": Corruption,
+    }
+)
+
+__all__ = [
+    "STAGES",
+    "Corruption",
+    "Duplication",
+    "FixedDelay",
+    "GilbertElliott",
+    "IidLoss",
+    "Jitter",
+    "LossPattern",
+    "LossRates",
+    "Outcome",
+    "Reordering",
+    "Stage",
+    "StageConfig",
+]
