@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import typer
 
-app = typer.Typer(name="grace-rtc", no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+from grace_netsim.doctor_cli import doctor
+
+app = typer.Typer(
+    name="grace-rtc", no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False
+)
+app.command()(doctor)
 
 
 @app.callback()
