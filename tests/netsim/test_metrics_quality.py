@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from grace_netsim.metrics import quality
@@ -10,10 +11,14 @@ from grace_netsim.metrics import quality
 pytest.importorskip("cv2")
 
 
+Real = npt.NDArray[np.float64]
+
+
 def picture(seed: int = 1) -> quality.Luma:
     rows, columns = np.mgrid[0:64, 0:80]
     noise = np.random.RandomState(seed).randint(0, 24, (64, 80))
-    return (80 + 40 * np.sin(rows / 9) + 30 * np.cos(columns / 7) + noise).astype(np.uint8)
+    waves: Real = 80 + 40 * np.sin(rows / 9) + 30 * np.cos(columns / 7)
+    return (waves + noise).astype(np.uint8)
 
 
 def ssim_by_definition(a: quality.Luma, b: quality.Luma) -> float:
@@ -21,9 +26,7 @@ def ssim_by_definition(a: quality.Luma, b: quality.Luma) -> float:
     taps = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
     taps /= taps.sum()
 
-    def blurred(
-        plane: np.ndarray[tuple[int, int], np.dtype[np.float64]],
-    ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    def blurred(plane: Real) -> Real:
         padded = np.pad(plane, 5, mode="reflect")
         rows = sum(t * padded[i : i + plane.shape[0], :] for i, t in enumerate(taps))
         return np.asarray(sum(t * rows[:, i : i + plane.shape[1]] for i, t in enumerate(taps)))
