@@ -6,6 +6,7 @@ import json
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from grace_netsim.doctor import as_json, examine
@@ -21,5 +22,5 @@ def doctor(as_json_text: bool = typer.Option(False, "--json", help="Print the fi
         return
     table = Table("area", "what", "", "detail", "what to do", title="grace-rtc doctor")
     for finding in findings:
-        table.add_row(finding.area, finding.what, MARKS[finding.status], finding.detail, finding.advice)
+        table.add_row(finding.area, finding.what, MARKS[finding.status], escape(finding.detail), escape(finding.advice))
     Console().print(table)
