@@ -131,7 +131,7 @@ def _media() -> Iterator[Finding]:
         return
     try:
         filters = subprocess.run(
-            ["ffmpeg", "-hide_banner", "-filters"], capture_output=True, text=True, timeout=10
+            ["ffmpeg", "-hide_banner", "-filters"], check=False, capture_output=True, text=True, timeout=10
         ).stdout
     except (subprocess.SubprocessError, OSError) as error:
         yield Finding("media", "ffmpeg", "warning", f"does not run: {error}", "reinstall ffmpeg")
