@@ -17,6 +17,7 @@ class MediaPacket:
     key: bool
     captured_us: int  # from the 90 kHz RTP timestamp: a sender clock, good for differences only
     payload: bytes
+    resent: bool = False  # sent again on request: its arrival says nothing about reordering
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Wire formats: bytes <-> dataclasses, nothing else."""
+"""Wire formats: bytes <-> dataclasses, nothing else (docs/wire.md)."""

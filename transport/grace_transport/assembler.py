@@ -1,0 +1,257 @@
+"""Packets to frames, in frame order. Owns waiting, deadlines and what counts as late; refuses to know how to decode.
+
+Two modes: `ordered=False` hands over what arrived (aiortc's jitter buffer stops at the first hole), `ordered=True`
+complete frames alone."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from grace_transport.types import MediaPacket
+
+MAX_GAP_FRAMES = 300  # ten seconds at 30 fps: a longer jump is another stream
+MAX_FRAMES = 64
+MAX_BYTES = 16 << 20
+KEY_DEADLINE_US = 500_000  # a key frame is worth resending: everything after it needs it
+
+
+@dataclass(frozen=True, slots=True)
+class AssembledFrame:
+    """What arrived of one frame. `total` 0: nothing did, and nothing else of it is known."""
+
+    frame_id: int
+    key: bool
+    total: int
+    parent: int
+    profile: int
+    captured_us: int | None
+    payloads: Mapping[int, bytes]
+    first_us: int | None  # arrival of the first and of the last packet
+    last_us: int | None
+
+    @property
+    def received(self) -> int:
+        """Bitmap of the payloads that arrived."""
+        return sum(1 << index for index in self.payloads)
+
+    @property
+    def complete(self) -> bool:
+        return 0 < self.total == len(self.payloads)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReset:
+    """The stream jumped too far for its frames to be counted as lost: states and history are worthless."""
+
+    at_us: int
+    frame_id: int  # where it goes on
+
+
+@dataclass(frozen=True, slots=True)
+class FrameGivenUp:
+    """Ordered mode: this frame will not be complete. Nothing is handed over until a key frame is."""
+
+    at_us: int
+    frame_id: int
+
+
+@dataclass(slots=True)
+class _Partial:
+    """A frame while its packets come in."""
+
+    first: MediaPacket
+    first_us: int
+    last_us: int
+    payloads: dict[int, bytes] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        return len(self.payloads) == self.first.total
+
+
+class FrameAssembler:
+    """Collects packets and hands frames over, each once, in order of frame id.
+
+    Partial mode (`ordered=False`): a frame is handed over when complete; or `reorder_us` after the first packet of a
+    later frame; or `deadline_us` after its own first packet. Key frames wait up to `key_deadline_us` for resends.
+    Frames of which nothing came are handed over as empty ones (`total` 0).
+    Ordered mode: complete frames alone. The first that is incomplete blocks the rest, for at most `deadline_us`; then
+    it is given up and all frames up to the next complete key frame are dropped.
+
+    Packets that cannot be used never raise: they are counted by reason in `dropped`."""
+
+    def __init__(
+        self,
+        deadline_us: int,
+        ordered: bool = False,
+        *,
+        reorder_us: int = 0,
+        key_deadline_us: int = KEY_DEADLINE_US,
+        max_gap_frames: int = MAX_GAP_FRAMES,
+        max_frames: int = MAX_FRAMES,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self.dropped: Counter[str] = Counter()
+        self._deadline_us = deadline_us
+        self._ordered = ordered
+        self._reorder_us = reorder_us
+        self._key_deadline_us = deadline_us if ordered else max(key_deadline_us, deadline_us)
+        self._max_gap = max_gap_frames
+        self._max_frames = max_frames
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._frames: dict[int, _Partial] = {}  # all at or after `_next`
+        self._next: int | None = None  # the frame to hand over next
+        self._handed_over = False
+        self._newest = 0
+        self._needs_key = ordered  # ordered mode: until a key frame, frames are undecodable
+        self._given_up = False
+        self._jumped: MediaPacket | None = None  # one packet far away: a stray, or the stream's new place
+        self._ready: deque[AssembledFrame] = deque()
+        self._events: deque[StreamReset | FrameGivenUp] = deque()
+
+    @property
+    def newest_frame_id(self) -> int:
+        """The newest frame of which a packet arrived."""
+        return self._newest
+
+    def on_packet(self, packet: MediaPacket, now_us: int) -> None:
+        if not 0 <= packet.index < packet.total:
+            self.dropped["contradictory"] += 1
+            return
+        if self._next is None:
+            self._next = self._newest = packet.frame_id
+        if not self._in_reach(packet, now_us):
+            return
+        self._store(packet, now_us)
+        while len(self._frames) > self._max_frames or self._bytes > self._max_bytes:
+            self.dropped["overflow"] += 1
+            self._emit_head(now_us)
+        self.handle_timer(now_us)
+
+    def handle_timer(self, now_us: int) -> None:
+        while (due_us := self.get_timer()) is not None and due_us <= now_us:
+            self._emit_head(now_us)
+
+    def get_timer(self) -> int | None:
+        """When the next frame is to be handed over, come what may; None while there is none to wait for."""
+        if self._next is None or not self._frames:
+            return None
+        head = self._frames.get(self._next)
+        if head is not None and head.complete:
+            return head.last_us
+        key = head is not None and head.first.key
+        due_us = []
+        if head is not None:
+            due_us.append(head.first_us + (self._key_deadline_us if key else self._deadline_us))
+        if len(self._frames) > (head is not None):
+            later_us = min(frame.first_us for frame_id, frame in self._frames.items() if frame_id != self._next)
+            if self._ordered and head is None:
+                due_us.append(later_us + self._deadline_us)
+            elif not self._ordered and not key:
+                due_us.append(later_us + self._reorder_us)
+        if self._given_up and not key:
+            return 0  # undecodable: nothing to wait for
+        return min(due_us)
+
+    def next_frame(self) -> AssembledFrame | None:
+        return self._ready.popleft() if self._ready else None
+
+    def next_event(self) -> StreamReset | FrameGivenUp | None:
+        return self._events.popleft() if self._events else None
+
+    def _in_reach(self, packet: MediaPacket, now_us: int) -> bool:
+        """Whether the packet is one to store; follows a stream that jumped, if a second packet says so."""
+        assert self._next is not None
+        if packet.frame_id < self._newest - self._max_gap and not packet.key:
+            self.dropped["late"] += 1  # a stream that starts anew starts with a key frame
+            return False
+        if abs(packet.frame_id - self._newest) > self._max_gap:
+            stray, self._jumped = self._jumped, packet
+            if (
+                stray is None
+                or abs(stray.frame_id - packet.frame_id) > self._max_gap
+                or (stray.frame_id, stray.index) == (packet.frame_id, packet.index)
+            ):
+                self.dropped["jump"] += 1
+                return False
+            self._reset(min(stray.frame_id, packet.frame_id), now_us)
+            self._store(stray, now_us)
+            return True
+        if packet.frame_id < self._next:
+            if self._handed_over:
+                self.dropped["late"] += 1
+                return False
+            self._next = packet.frame_id  # the stream's first packets may come in any order
+        return True
+
+    def _reset(self, frame_id: int, now_us: int) -> None:
+        self._frames.clear()
+        self._bytes = 0
+        self._jumped = None
+        self._next = self._newest = frame_id
+        self._handed_over = False
+        self._needs_key, self._given_up = self._ordered, False
+        self._events.append(StreamReset(now_us, frame_id))
+
+    def _store(self, packet: MediaPacket, now_us: int) -> None:
+        frame = self._frames.get(packet.frame_id)
+        if frame is None:
+            frame = self._frames[packet.frame_id] = _Partial(packet, now_us, now_us)
+            self._newest = max(self._newest, packet.frame_id)
+        first = frame.first
+        if (packet.total, packet.parent, packet.key, packet.profile) != (
+            first.total,
+            first.parent,
+            first.key,
+            first.profile,
+        ):
+            self.dropped["contradictory"] += 1
+        elif packet.index in frame.payloads:
+            self.dropped["duplicate"] += 1
+        else:
+            frame.payloads[packet.index] = packet.payload
+            frame.last_us = now_us
+            self._bytes += len(packet.payload)
+
+    def _emit_head(self, now_us: int) -> None:
+        """Hand over, or give up, the next frame in order."""
+        assert self._next is not None
+        frame_id = self._next
+        frame = self._frames.pop(frame_id, None)
+        self._next += 1
+        self._handed_over = True
+        if frame is not None:
+            self._bytes -= sum(map(len, frame.payloads.values()))
+        if not self._ordered:
+            self._ready.append(_assembled(frame_id, frame))
+        elif frame is not None and frame.complete and (frame.first.key or not self._needs_key):
+            self._needs_key = self._given_up = False
+            self._ready.append(_assembled(frame_id, frame))
+        else:
+            self._give_up(frame_id, frame, now_us)
+
+    def _give_up(self, frame_id: int, frame: _Partial | None, now_us: int) -> None:
+        self.dropped["undecodable"] += len(frame.payloads) if frame is not None else 0
+        if not self._given_up or (frame is not None and frame.first.key):
+            self._events.append(FrameGivenUp(now_us, frame_id))
+        self._needs_key = self._given_up = True
+
+
+def _assembled(frame_id: int, frame: _Partial | None) -> AssembledFrame:
+    if frame is None:
+        return AssembledFrame(frame_id, False, 0, 0, 0, None, {}, None, None)
+    first = frame.first
+    return AssembledFrame(
+        frame_id,
+        first.key,
+        first.total,
+        first.parent,
+        first.profile,
+        first.captured_us,
+        frame.payloads,
+        frame.first_us,
+        frame.last_us,
+    )

@@ -1,0 +1,26 @@
+"""Names for decoder states, made of integers alone: two ends that agree on a name agree on how the state came about.
+
+Neural decoders are not bit-exact across devices, so states are never compared by pixels."""
+
+from __future__ import annotations
+
+from struct import Struct
+from zlib import crc32
+
+NO_STATE = 0  # the parent of a key frame
+
+_HISTORY = Struct("!IHHB")  # parent, frame id as on the wire, total, kind
+
+
+def lineage(parent: int, frame_id: int, total: int, received: int, *, replayed: bool = False) -> int:
+    """The name (1 to 2^32-1) of the state that payloads `received` (bitmap) of `total` of a frame make of `parent`.
+
+    A state that was replayed (cached motion and residual, paper B.1) is not the one that was decoded: another name.
+    The frame id counts modulo 2^16, so that a receiver that joined late still agrees; states live far shorter."""
+    history = _HISTORY.pack(parent, frame_id & 0xFFFF, total, replayed)
+    return crc32(received.to_bytes((total + 7) // 8, "little"), crc32(history)) or 1
+
+
+def all_of(total: int) -> int:
+    """The bitmap of a frame of which everything arrived."""
+    return (1 << total) - 1
