@@ -207,7 +207,7 @@ class Link:
     def _drop(self, packet: Packet, at_us: int, reason: str) -> None:
         self._dropped[reason] += 1
         if self._level:
-            self._events.append(LinkDropped(at_us, packet[1], reason))
+            self._events.append(LinkDropped(at_us, packet[1], reason, packet[0]))
 
     def _opportunity(self, at_us: int) -> None:
         self._events.append(LinkOpportunity(at_us))

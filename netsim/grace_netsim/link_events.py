@@ -23,6 +23,7 @@ class LinkDropped:
     at_us: int
     size_bytes: int
     reason: str
+    payload: bytes  # as it came in: who knows the protocol can tell which packet it was
 
 
 @dataclass(frozen=True, slots=True)
