@@ -4,6 +4,7 @@ CodecError
 +-- ModelError        weights missing, damaged, or of another model or version
 +-- BitstreamError    a file that is not a GRACE stream, or a damaged one (packets from peers never raise)
 +-- BackendError      an inference backend that cannot run here
++-- ClipError         a video that cannot be read, or is of a size that cannot be coded
 """
 
 
@@ -21,3 +22,7 @@ class BitstreamError(CodecError):
 
 class BackendError(CodecError):
     """An inference backend cannot run on this machine."""
+
+
+class ClipError(CodecError):
+    """A video cannot be read, or its size, part or rate cannot be coded."""
