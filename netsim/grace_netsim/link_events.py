@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from grace_netsim.packet import OPPORTUNITY_BYTES
 
@@ -23,6 +23,7 @@ class LinkDropped:
     at_us: int
     size_bytes: int
     reason: str
+    data: bytes = field(default=b"", compare=False, repr=False)
     payload: bytes  # as it came in: who knows the protocol can tell which packet it was
 
 
