@@ -168,7 +168,7 @@ def _at_rate(
         if shown >= wanted:
             return
         held = at_s, frame
-    while held is not None and shown < wanted and start_s + shown / fps < held[0] + gap_s - _CLOCK_SLACK_S:
+    while held is not None and shown < wanted and start_s + (shown + 0.5) / fps <= held[0] + gap_s + _CLOCK_SLACK_S:
         yield held[1]
         shown += 1
 
