@@ -23,8 +23,7 @@ class LinkDropped:
     at_us: int
     size_bytes: int
     reason: str
-    data: bytes = field(default=b"", compare=False, repr=False)
-    payload: bytes  # as it came in: who knows the protocol can tell which packet it was
+    data: bytes = field(default=b"", compare=False, repr=False)  # as it came in: the host can tell which it was
 
 
 @dataclass(frozen=True, slots=True)
