@@ -1,0 +1,351 @@
+"""The sender's half of resync: encodes as if everything arrived, and rebases when reports say otherwise.
+
+Owns the mirror of the receiver's states, by name. Refuses to know pixels, payloads and how reports travel."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from enum import Enum
+
+from grace_transport.lineage import NO_STATE, all_of, lineage
+from grace_transport.resync.steps import WINDOW_FRAMES, Plan, Retained, Step, decode_step, replay_step
+from grace_transport.types import FrameReport, KeyFrameRequest
+from grace_transport.wire.media import MAX_TOTAL
+
+MIRROR_LOST_US = 500_000  # a report that stays unexplained for longer ends in a key frame
+KEY_INTERVAL_US = 100_000  # at the least between two key frames on request
+MAX_EVENTS = 64
+
+
+class SenderState(Enum):
+    """What the next frame will be coded against."""
+
+    OPTIMISTIC = "optimistic"  # the last frame, as if all of it arrived
+    REBASE = "rebase"  # the receiver's state, re-derived and replayed up to the last frame
+    KEY = "key"  # nothing
+
+
+class Verdict(Enum):
+    """What a report, a request or an encoded frame means for the machine."""
+
+    ACKNOWLEDGED = "acknowledged"  # complete and in sync: older history is not needed any more
+    EXPECTED = "expected"  # complete, and the last rebase counts on that
+    PARTIAL = "partial"  # incomplete: the receiver's state is another one than was assumed
+    DIVERGED = "diverged"  # complete, yet decoded against another reference than it was coded against
+    UNEXPLAINED = "unexplained"  # an earlier report is missing: wait for the receiver to repeat it
+    STALE = "stale"  # newer knowledge has replaced it
+    IMPOSSIBLE = "impossible"  # about a frame that was never sent, or not like that
+    FORGOTTEN = "forgotten"  # incomplete, and too old to be re-derived
+    KEY_LOST = "key_lost"
+    MIRROR_LOST = "mirror_lost"  # unexplained for too long
+    KEY_REQUESTED = "key_requested"
+    REBASED = "rebased"  # the next frame was encoded as the plan said
+    KEY_ENCODED = "key_encoded"
+
+
+_OPTIMISTIC, _REBASE, _KEY = SenderState.OPTIMISTIC, SenderState.REBASE, SenderState.KEY
+
+# Where (state, verdict) leads. What is not listed changes nothing: a wanted key frame, say, waits for its encoding.
+TRANSITIONS: dict[tuple[SenderState, Verdict], SenderState] = {
+    (_OPTIMISTIC, Verdict.PARTIAL): _REBASE,
+    (_OPTIMISTIC, Verdict.DIVERGED): _REBASE,
+    (_OPTIMISTIC, Verdict.FORGOTTEN): _KEY,
+    (_OPTIMISTIC, Verdict.KEY_LOST): _KEY,
+    (_OPTIMISTIC, Verdict.MIRROR_LOST): _KEY,
+    (_OPTIMISTIC, Verdict.KEY_REQUESTED): _KEY,
+    (_REBASE, Verdict.ACKNOWLEDGED): _OPTIMISTIC,
+    (_REBASE, Verdict.REBASED): _OPTIMISTIC,
+    (_REBASE, Verdict.KEY_ENCODED): _OPTIMISTIC,
+    (_REBASE, Verdict.FORGOTTEN): _KEY,
+    (_REBASE, Verdict.KEY_LOST): _KEY,
+    (_REBASE, Verdict.MIRROR_LOST): _KEY,
+    (_REBASE, Verdict.KEY_REQUESTED): _KEY,
+    (_KEY, Verdict.KEY_ENCODED): _OPTIMISTIC,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rebased:
+    """The frame after `newest_frame_id` goes against the receiver's state at `base_frame_id`, brought up to date."""
+
+    base_frame_id: int
+    newest_frame_id: int
+    decoded: int
+    replayed: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFrameForced:
+    """Resync is over: the next frame is a key frame. Loud, because it costs many times a P-frame."""
+
+    reason: Verdict
+    frame_id: int  # the frame that the reason is about
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A frame on its way. `possible` are the names of the states the receiver can be in after it, as far as known."""
+
+    parent: int
+    total: int
+    key: bool
+    complete: int  # lineage if all of it arrives and its parent was there
+    possible: tuple[int, ...]
+    reported: bool = False
+
+
+class SenderResync:
+    """Plans references and follows reports. Frames are numbered without gaps, in coding order.
+
+    Per frame: `plan_next`, run its steps, encode, `on_encoded`. Reports may come at any time between."""
+
+    def __init__(self, window_frames: int = WINDOW_FRAMES, mirror_lost_us: int = MIRROR_LOST_US) -> None:
+        self.state = SenderState.KEY
+        self.verdicts: Counter[Verdict] = Counter()
+        self._window = window_frames
+        self._mirror_lost_us = mirror_lost_us
+        self._rtt_us = 0
+        self._last: int | None = None  # newest encoded frame
+        self._frames: dict[int, _Sent] = {}
+        self._held: set[int] = set()  # states the driver has
+        self._recipes: dict[int, Step] = {}  # how to make states that it has not
+        self._base = -1  # newest frame after which the receiver's state is known; -1 and NO_STATE before
+        self._base_lineage = NO_STATE
+        self._rebased_at = 0  # first frame that was coded knowing of `_base`
+        self._key_frame: int | None = None
+        self._key_us = 0
+        self._unexplained: dict[int, tuple[FrameReport, int]] = {}  # by frame: report, since when
+        self._given = Plan(NO_STATE)
+        self._given_base: int | None = None  # the base that the given plan rebases onto
+        self._events: deque[Rebased | KeyFrameForced] = deque(maxlen=MAX_EVENTS)
+
+    def set_rtt(self, rtt_us: int) -> None:
+        self._rtt_us = rtt_us
+
+    def plan_next(self, now_us: int) -> Plan:
+        """The reference for the next frame. Asking again without encoding is free."""
+        if any(now_us - since_us > self._patience_us() for _, since_us in self._unexplained.values()):
+            self._enter(Verdict.MIRROR_LOST, min(self._unexplained))
+        self._given = self._make_plan()
+        self._given_base = self._base if self.state is SenderState.REBASE else None
+        return self._given
+
+    def on_encoded(self, frame_id: int, parent: int, total: int, key: bool, now_us: int) -> int:
+        """The next frame was encoded against `parent`, in `total` payloads; returns the lineage if all of it arrives.
+
+        A key frame may be encoded whatever the plan said. Raises ValueError if the caller departs from the plan."""
+        self._check(frame_id, parent, total, key)
+        steps = () if key else self._given.steps
+        self._held.update(step.result for step in steps)
+        complete = decode_step(parent, frame_id, total, all_of(total)).result
+        self._held.add(complete)
+        self._frames[frame_id] = _Sent(parent, total, key, complete, (complete,))
+        self._last = frame_id
+        if key:
+            self._on_key(frame_id, now_us)
+        else:
+            self._foresee(frame_id)
+            self._on_rebased(frame_id, steps)
+        self._given, self._given_base = Plan(complete), None
+        self._prune()
+        return complete
+
+    def on_report(self, report: FrameReport, now_us: int) -> Verdict:
+        """What the receiver decoded a frame from. Reports may be lost, late, repeated or wrong."""
+        verdict = self._judge(report)
+        if verdict is Verdict.UNEXPLAINED:
+            since_us = self._unexplained.get(report.frame_id, (report, now_us))[1]
+            self._unexplained[report.frame_id] = (report, since_us)
+        self._enter(verdict, report.frame_id)
+        if verdict in {Verdict.ACKNOWLEDGED, Verdict.EXPECTED, Verdict.PARTIAL, Verdict.DIVERGED}:
+            self._explain()
+            self._prune()
+        return verdict
+
+    def on_key_frame_request(self, request: KeyFrameRequest, now_us: int) -> None:
+        """Answered with the next frame, unless a key frame that the receiver cannot know of yet is on its way."""
+        on_its_way = self._key_frame is not None and request.last_frame_id < self._key_frame
+        if on_its_way and now_us - self._key_us < max(KEY_INTERVAL_US, self._rtt_us * 3 // 2):
+            return
+        self._enter(Verdict.KEY_REQUESTED, request.last_frame_id)
+
+    def retained(self) -> Retained:
+        """What the driver must keep. Everything else may go."""
+        steps = self._given.steps
+        plan = {self._given.parent, *(step.result for step in steps), *(step.parent for step in steps[:1])}
+        return Retained(frozenset((self._held | plan) - {NO_STATE}), self._oldest_needed())
+
+    def next_event(self) -> Rebased | KeyFrameForced | None:
+        return self._events.popleft() if self._events else None
+
+    # -- plans
+
+    def _make_plan(self) -> Plan:
+        if self.state is SenderState.KEY or self._last is None:
+            return Plan(NO_STATE)
+        if self.state is SenderState.OPTIMISTIC:
+            return Plan(self._frames[self._last].complete)
+        steps = self._derivation(self._base_lineage)
+        replayed = range(self._base + 1, self._last + 1)
+        if steps is None or any(frame_id not in self._frames for frame_id in replayed):
+            self._enter(Verdict.FORGOTTEN, self._base)
+            return Plan(NO_STATE)
+        parent = self._base_lineage
+        for frame_id in replayed:
+            step = replay_step(parent, frame_id, self._frames[frame_id].total)
+            steps.append(step)
+            parent = step.result
+        return Plan(parent, tuple(steps))
+
+    def _derivation(self, name: int) -> list[Step] | None:
+        """Steps from held states to `name`, or None if its roots or frames were forgotten."""
+        steps: list[Step] = []
+        while name not in self._held:
+            step = self._recipes.get(name)
+            if step is None or step.frame_id not in self._frames:
+                return None
+            steps.append(step)
+            name = step.parent
+        return steps[::-1]
+
+    # -- what was sent
+
+    def _check(self, frame_id: int, parent: int, total: int, key: bool) -> None:
+        if self._last is not None and frame_id != self._last + 1:
+            raise ValueError(f"frame {frame_id} after {self._last}: coded frames are numbered without gaps")
+        if not 1 <= total <= MAX_TOTAL:
+            raise ValueError(f"a frame has 1 to {MAX_TOTAL} payloads, not {total}")
+        if key != (parent == NO_STATE) or (not key and parent != self._given.parent):
+            raise ValueError(f"frame {frame_id} was to be coded against {self._given.parent:#x}, not {parent:#x}")
+
+    def _on_key(self, frame_id: int, now_us: int) -> None:
+        """Whatever happened before, the receiver's state after a key frame does not depend on it."""
+        self._base, self._base_lineage = frame_id - 1, NO_STATE
+        self._rebased_at = self._key_frame = frame_id
+        self._key_us = now_us
+        self._unexplained.clear()
+        self._enter(Verdict.KEY_ENCODED, frame_id)
+
+    def _on_rebased(self, frame_id: int, steps: tuple[Step, ...]) -> None:
+        """Unless a newer report came while the frame was coded, it is the rebase that was wanted."""
+        if self.state is not SenderState.REBASE or self._given_base != self._base:
+            return
+        self._rebased_at = frame_id
+        self._enter(Verdict.REBASED, frame_id)
+        replayed = frame_id - 1 - self._base
+        self._events.append(Rebased(self._base, frame_id - 1, len(steps) - replayed, replayed))
+
+    def _foresee(self, frame_id: int) -> None:
+        """The states a receiver can be in after a frame that arrives whole: in sync, or from any it was in before."""
+        sent, before = self._frames[frame_id], self._frames.get(frame_id - 1)
+        names = {sent.complete: None}
+        if not sent.key and before is not None:
+            for parent in before.possible:
+                step = decode_step(parent, frame_id, sent.total, all_of(sent.total))
+                self._recipes[step.result] = step
+                names[step.result] = None
+        sent.possible = tuple(names)
+
+    # -- what came back
+
+    def _judge(self, report: FrameReport) -> Verdict:
+        frame_id = report.frame_id
+        if frame_id <= self._base:
+            return Verdict.STALE
+        if self._last is None or frame_id > self._last:
+            return Verdict.IMPOSSIBLE
+        sent = self._frames.get(frame_id)
+        whole = report.total > 0 and report.received == all_of(report.total)
+        if sent is None:
+            return Verdict.STALE if whole else Verdict.FORGOTTEN
+        if not _is_possible(report, sent.total):
+            return Verdict.IMPOSSIBLE
+        if sent.key and not whole:
+            return Verdict.KEY_LOST
+        return self._conclude(report, sent, whole) if self._match(report, sent) else Verdict.UNEXPLAINED
+
+    def _match(self, report: FrameReport, sent: _Sent) -> bool:
+        """Find the reference that the receiver used: the coded one, or one of the states it could be in before."""
+        before = self._frames.get(report.frame_id - 1)
+        for parent in (sent.parent, *(before.possible if before is not None else ())):
+            if lineage(parent, report.frame_id, report.total, report.received) == report.lineage:
+                break
+        else:
+            return False
+        if not (sent.reported and sent.possible == (report.lineage,)):
+            step = decode_step(parent, report.frame_id, report.total, report.received)
+            self._recipes[step.result] = step
+            sent.possible, sent.reported = (step.result,), True
+            self._look_ahead(report.frame_id)
+        return True
+
+    def _look_ahead(self, frame_id: int) -> None:
+        """What one report settles narrows down the frames after it, up to the next that is settled."""
+        assert self._last is not None
+        for later in range(frame_id + 1, self._last + 1):
+            if self._frames[later].reported:
+                return
+            self._foresee(later)
+
+    def _conclude(self, report: FrameReport, sent: _Sent, whole: bool) -> Verdict:
+        in_sync = report.lineage == sent.complete
+        pending = self.state is SenderState.REBASE
+        if whole and not in_sync and (pending or report.frame_id < self._rebased_at):
+            return Verdict.EXPECTED
+        self._base, self._base_lineage = report.frame_id, report.lineage
+        if in_sync:
+            return Verdict.ACKNOWLEDGED
+        return Verdict.DIVERGED if whole else Verdict.PARTIAL
+
+    def _explain(self) -> None:
+        """One explained report may explain those after it."""
+        for frame_id in sorted(self._unexplained):
+            report, since_us = self._unexplained.pop(frame_id)
+            verdict = self._judge(report)
+            if verdict is Verdict.UNEXPLAINED:
+                self._unexplained[frame_id] = (report, since_us)
+            else:
+                self._enter(verdict, frame_id)
+
+    def _enter(self, verdict: Verdict, frame_id: int) -> None:
+        self.verdicts[verdict] += 1
+        before, self.state = self.state, TRANSITIONS.get((self.state, verdict), self.state)
+        if self.state is SenderState.KEY and before is not SenderState.KEY:
+            self._events.append(KeyFrameForced(verdict, frame_id))
+
+    def _patience_us(self) -> int:
+        return max(self._mirror_lost_us, 3 * self._rtt_us)
+
+    # -- forgetting
+
+    def _oldest_needed(self) -> int:
+        """The oldest frame that a derivation of the base or a replay on top of it needs."""
+        steps = (*(self._derivation(self._base_lineage) or ()), *self._given.steps)
+        return min(self._base + 1, *(step.frame_id for step in steps)) if steps else self._base + 1
+
+    def _prune(self) -> None:
+        assert self._last is not None
+        floor = max(min(self._oldest_needed(), self._base), self._last - self._window + 1)
+        for frame_id in [old for old in self._frames if old < floor]:
+            del self._frames[frame_id]
+        wanted = [self._base_lineage, self._frames[self._last].complete]
+        for frame_id, sent in self._frames.items():
+            if frame_id > self._base:
+                wanted += (sent.parent, *sent.possible)
+        keep: set[int] = set()
+        while wanted:
+            name = wanted.pop()
+            if name not in keep:
+                keep.add(name)
+                if name in self._recipes and name not in self._held:
+                    wanted.append(self._recipes[name].parent)
+        self._held &= keep
+        self._recipes = {name: step for name, step in self._recipes.items() if name in keep}
+
+
+def _is_possible(report: FrameReport, total: int) -> bool:
+    """All or nothing came of a frame of `total` payloads, or a part that is named."""
+    if report.total == 0:
+        return report.received == 0
+    return report.total == total and 0 < report.received <= all_of(total)

@@ -1,0 +1,233 @@
+"""Asking again: missing packets (NACK), key frames; and the sender's store to answer from.
+
+Owns when to ask and for how long. Refuses to know whether a frame can do without the packets: it is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from grace_transport.lineage import all_of
+from grace_transport.types import KeyFrameRequest, MediaPacket, ResendRequest
+
+MIN_RETRY_US = 50_000  # between two requests for the same packet, else the round trip
+MAX_REQUESTS = 10  # per frame (libwebrtc `nack_requester.cc`: 10 per packet)
+REORDER_US = 5_000
+MAX_FRAMES = 64
+KEY_RETRY_US = 100_000
+MAX_STORED_BYTES = 4 << 20
+MAX_STORED_US = 2_000_000
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What came of a frame and what was asked for (bitmaps). `total` 0: nothing came."""
+
+    total: int = 0
+    key: bool = False
+    received: int = 0
+    asked: int = 0
+    requests: int = 0
+    new_us: int | None = None  # when that is due which was not asked for yet
+    retry_us: int | None = None  # when that is due again which was
+
+    @property
+    def complete(self) -> bool:
+        return self.total > 0 and self.received == all_of(self.total)
+
+
+class ResendRequester:
+    """The receiver's half: finds gaps and asks for them until they close, `MAX_REQUESTS` times a frame at most.
+
+    A packet is missing once a later one of its frame, or of a later frame, arrived and `reorder_us` went by.
+    `key_frames_only`: ask for key frames' packets alone; a frame of which nothing came is not taken for one."""
+
+    def __init__(self, *, key_frames_only: bool, reorder_us: int = REORDER_US, max_frames: int = MAX_FRAMES) -> None:
+        self._key_frames_only = key_frames_only
+        self._reorder_us = reorder_us
+        self._max_frames = max_frames
+        self._retry_us = MIN_RETRY_US
+        self._frames: dict[int, _Progress] = {}
+        self._waiting: set[int] = set()  # frames with something to ask for
+        self._newest = 0
+        self._done = -1  # frames up to here are not waited for any more
+
+    def set_rtt(self, rtt_us: int) -> None:
+        self._retry_us = max(MIN_RETRY_US, rtt_us)
+
+    def on_packet(self, packet: MediaPacket, now_us: int) -> None:
+        frame_id = packet.frame_id
+        if not self._frames or abs(frame_id - self._newest) > self._max_frames:
+            self._restart(frame_id)
+        if frame_id <= self._done:
+            return
+        changed = {frame_id}
+        if frame_id > self._newest:
+            changed.update(range(self._newest, frame_id))
+            self._newest = frame_id
+            self.on_frame_done(frame_id - self._max_frames)
+        for changed_id in sorted(changed):
+            if changed_id > self._done:
+                self._frames.setdefault(changed_id, _Progress())
+        self._note_packet(packet)
+        for changed_id in changed:
+            self._note_gap(changed_id, now_us)
+
+    def on_frame_done(self, frame_id: int) -> None:
+        """Frames up to this one were handed over or given up: packets that come now are of no use."""
+        self._done = max(self._done, frame_id)
+        for old in [old for old in self._frames if old <= self._done and old != self._newest]:
+            del self._frames[old]
+            self._waiting.discard(old)
+        if self._newest <= self._done:
+            self._waiting.discard(self._newest)
+
+    def get_timer(self) -> int | None:
+        return min(
+            (due_us for frame_id in self._waiting if (due_us := self._due_us(frame_id)) is not None), default=None
+        )
+
+    def requests_to_send(self, now_us: int) -> tuple[ResendRequest, ...]:
+        """What is to be asked for now; each call counts as asking."""
+        due = [frame_id for frame_id in sorted(self._waiting) if (self._due_us(frame_id) or 0) <= now_us]
+        asked = [self._ask(frame_id, now_us) for frame_id in due]
+        return tuple([request for request in asked if request is not None])
+
+    def _restart(self, frame_id: int) -> None:
+        self._frames = {frame_id: _Progress()}
+        self._waiting.clear()
+        self._newest, self._done = frame_id, frame_id - self._max_frames
+
+    def _note_packet(self, packet: MediaPacket) -> None:
+        progress = self._frames.setdefault(packet.frame_id, _Progress())
+        if progress.total not in {0, packet.total} or not 0 <= packet.index < packet.total:
+            return
+        if progress.total == 0 and progress.requests:
+            progress.asked = all_of(packet.total)  # the whole frame was asked for
+        progress.total, progress.key = packet.total, packet.key
+        progress.received |= 1 << packet.index
+
+    def _note_gap(self, frame_id: int, now_us: int) -> None:
+        progress = self._frames.get(frame_id)
+        if progress is None:
+            return
+        whole = progress.total == 0 and frame_id < self._newest
+        wanted = self._missing(frame_id, progress)
+        if progress.complete or (self._key_frames_only and not progress.key):
+            self._waiting.discard(frame_id)
+        elif progress.requests < MAX_REQUESTS and (wanted & ~progress.asked or (whole and not progress.requests)):
+            progress.new_us = now_us + self._reorder_us if progress.new_us is None else progress.new_us
+            self._waiting.add(frame_id)
+
+    def _missing(self, frame_id: int, progress: _Progress) -> int:
+        later = frame_id < self._newest
+        return all_of(progress.total if later else progress.received.bit_length()) & ~progress.received
+
+    def _due_us(self, frame_id: int) -> int | None:
+        progress = self._frames[frame_id]
+        return min((due for due in (progress.new_us, progress.retry_us) if due is not None), default=None)
+
+    def _ask(self, frame_id: int, now_us: int) -> ResendRequest | None:
+        progress = self._frames[frame_id]
+        wanted = self._missing(frame_id, progress)
+        if progress.retry_us is None or progress.retry_us > now_us:
+            wanted &= ~progress.asked
+        if not wanted and progress.total:
+            progress.new_us = None  # what was missing came: reordered, not lost
+            return None
+        progress.asked |= wanted
+        progress.requests += 1
+        progress.new_us = None
+        progress.retry_us = now_us + self._retry_us
+        if progress.requests >= MAX_REQUESTS:
+            self._waiting.discard(frame_id)
+        return ResendRequest(frame_id, wanted)
+
+
+class KeyFrameRequester:
+    """Asks for a key frame at once, and again every round trip until one is there."""
+
+    def __init__(self) -> None:
+        self._retry_us = KEY_RETRY_US
+        self._last_frame_id: int | None = None
+        self._due_us: int | None = None
+
+    @property
+    def waiting(self) -> bool:
+        return self._due_us is not None
+
+    def set_rtt(self, rtt_us: int) -> None:
+        self._retry_us = max(KEY_RETRY_US, rtt_us)
+
+    def ask(self, last_frame_id: int, now_us: int) -> None:
+        """A key frame is needed; `last_frame_id` is the newest frame that was of no use without."""
+        self._last_frame_id = last_frame_id
+        if self._due_us is None:
+            self._due_us = now_us
+
+    def satisfied(self) -> None:
+        self._due_us = None
+
+    def get_timer(self) -> int | None:
+        return self._due_us
+
+    def request_to_send(self, now_us: int) -> KeyFrameRequest | None:
+        if self._due_us is None or self._last_frame_id is None or self._due_us > now_us:
+            return None
+        self._due_us = now_us + self._retry_us
+        return KeyFrameRequest(self._last_frame_id)
+
+
+@dataclass(slots=True)
+class _Stored:
+    stored_us: int
+    packets: dict[int, MediaPacket] = field(default_factory=dict)
+    resent_us: dict[int, int] = field(default_factory=dict)
+    size_bytes: int = 0
+
+
+class RetransmissionBuffer:
+    """The sender's half: payloads that were sent, for as long as their bytes and age allow, oldest frames out first."""
+
+    def __init__(self, max_bytes: int = MAX_STORED_BYTES, max_age_us: int = MAX_STORED_US) -> None:
+        self._max_bytes = max_bytes
+        self._max_age_us = max_age_us
+        self._spacing_us = MIN_RETRY_US // 2
+        self._frames: dict[int, _Stored] = {}  # in order of storing
+        self._bytes = 0
+
+    @property
+    def size_bytes(self) -> int:
+        return self._bytes
+
+    def set_rtt(self, rtt_us: int) -> None:
+        self._spacing_us = max(MIN_RETRY_US, rtt_us) // 2
+
+    def store(self, packet: MediaPacket, now_us: int) -> None:
+        stored = self._frames.setdefault(packet.frame_id, _Stored(now_us))
+        if packet.index not in stored.packets:
+            stored.packets[packet.index] = replace(packet, resent=True)
+            stored.size_bytes += len(packet.payload)
+            self._bytes += len(packet.payload)
+        self._forget(now_us)
+
+    def answer(self, request: ResendRequest, now_us: int) -> list[MediaPacket]:
+        """The packets wanted that are still here, marked as resent. None twice within half a round trip."""
+        self._forget(now_us)
+        stored = self._frames.get(request.frame_id)
+        if stored is None:
+            return []
+        packets = []
+        for index, packet in stored.packets.items():
+            wanted = request.wanted == 0 or request.wanted >> index & 1
+            if wanted and now_us - stored.resent_us.get(index, -self._spacing_us) >= self._spacing_us:
+                stored.resent_us[index] = now_us
+                packets.append(packet)
+        return packets
+
+    def _forget(self, now_us: int) -> None:
+        while self._frames:
+            frame_id, oldest = next(iter(self._frames.items()))
+            if self._bytes <= self._max_bytes and now_us - oldest.stored_us <= self._max_age_us:
+                return
+            self._bytes -= oldest.size_bytes
+            del self._frames[frame_id]
