@@ -20,6 +20,7 @@ MIN_INCREASE_BPS = 1_000
 MIN_NEAR_MAX_BPS_PER_S = 4_000
 INITIALISATION_US = 5_000_000  # without a start rate: the throughput after so long is the first estimate
 FRAME_RATE, PACKET_BYTES = 30, 1_200  # libwebrtc's idea of video, for the additive increase
+UNKNOWN_BPS = 30_000_000  # throughput before it is measured: no limit (libwebrtc's initial maximum)
 REACTION_US = 100_000  # of the over-use detector, added to the round trip
 
 
@@ -51,7 +52,7 @@ class Aimd:
 
     def __init__(self, start_bps: float | None = None, *, no_increase_in_alr: bool = False) -> None:
         self._rate_bps: float | None = None if start_bps is None else max(start_bps, MIN_BPS)
-        self._throughput_bps: float = start_bps or 0.0  # the last one known
+        self._throughput_bps: float = start_bps or UNKNOWN_BPS  # the last one known
         self._no_increase_in_alr = no_increase_in_alr
         self._state = RateState.HOLD
         self._capacity = LinkCapacity()
