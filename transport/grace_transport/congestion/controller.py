@@ -13,6 +13,11 @@ class CongestionController(Protocol):
     name: str
     loss_control: str  # "v1", "v2", "off" or "none": recorded in every result
 
+    @property
+    def state(self) -> str:
+        """One word for what the controller is doing now, for logs and plots."""
+        ...
+
     def on_packet_sent(self, packet: PacketSent) -> None: ...
 
     def on_feedback(self, feedback: Feedback, now_us: int) -> None: ...

@@ -22,6 +22,10 @@ class Fixed:
         self._history = SentHistory()
         self._rtt = RoundTrip()
 
+    @property
+    def state(self) -> str:
+        return "fixed"
+
     def on_packet_sent(self, packet: PacketSent) -> None:
         self._history.on_packet_sent(packet)
         self._rtt.on_packet_sent(packet.sent_us)

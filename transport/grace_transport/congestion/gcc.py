@@ -74,6 +74,12 @@ class Gcc:
 
     # -- CongestionController ----------------------------------------------------------------------------------------
 
+    @property
+    def state(self) -> str:
+        """What the delay trend says, and the loss control where it is what holds the rate."""
+        usage, loss = self._delay.usage.value, self._rate.loss_state
+        return str(usage) if loss is LossState.DELAY_BASED else f"{usage}, loss {loss.value}"
+
     def on_packet_sent(self, packet: PacketSent) -> None:
         """A packet left, at its actual send time."""
         self._history.on_packet_sent(packet)

@@ -40,6 +40,10 @@ class Salsify:
         self._reported_us: int | None = None
         self._report_interval_us = 0.0
 
+    @property
+    def state(self) -> str:
+        return "following"
+
     def on_packet_sent(self, packet: PacketSent) -> None:
         self._history.on_packet_sent(packet)
         self._rtt.on_packet_sent(packet.sent_us)

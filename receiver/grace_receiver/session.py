@@ -1,0 +1,184 @@
+"""The receiving half of a call as a pure machine: RTP in, decode orders and feedback out.
+
+Knows which packets make a frame, which reference it needs and what to tell the sender; refuses to know pixels.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, replace
+
+from grace_codec.api import LossResponse
+from grace_codec.types import Decoded, ReceivedFrame
+from grace_receiver.events import (
+    CarryWanted,
+    DecodeWanted,
+    FrameDecoded,
+    FrameLost,
+    FrameRendered,
+    KeyFrameRequested,
+    PacketArrived,
+)
+from grace_transport.assembler import AssembledFrame, FrameAssembler, FrameGivenUp
+from grace_transport.errors import WireFormatError
+from grace_transport.machine import DatagramRejected
+from grace_transport.resync import Action, ReceiverResync, Retained
+from grace_transport.retransmission import ResendRequester
+from grace_transport.types import KeyFrameRequest
+from grace_transport.wire.feedback import Item, build_feedback
+from grace_transport.wire.media import MediaParser
+from grace_transport.wire.recorder import TwccRecorder
+from grace_transport.wire.rtp import parse_rtp
+
+MAX_WAITING_FRAMES = 16  # for the decoder; beyond, the oldest are given up: late pictures are worth nothing
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverConfig:
+    """`loss_response` must be that of the sender's scheme; `rtt_us` is a first guess."""
+
+    loss_response: LossResponse = LossResponse.RESYNC
+    profile: int = 0
+    ssrc: int = 0x52454356
+    media_ssrc: int = 0x47524143
+    payload_type: int = 96
+    transport_seq_id: int = 3
+    rtt_us: int = 200_000
+    deadline_us: int = 200_000  # partial frames: how long a frame waits for its packets when nothing else comes
+    give_up_us: int = 1_000_000  # whole frames: how long an incomplete one blocks those behind it
+
+
+class ReceiverSession:
+    """Five verbs of a machine, and `on_decoded` for the driver that owns codec and screen."""
+
+    def __init__(self, config: ReceiverConfig) -> None:
+        self._config = config
+        ordered = config.loss_response is LossResponse.RETRANSMIT
+        self._assembler = FrameAssembler(config.give_up_us if ordered else config.deadline_us, ordered)
+        self._resends = ResendRequester(key_frames_only=not ordered)
+        self._resync = ReceiverResync()
+        self._recorder = TwccRecorder(config.ssrc, config.media_ssrc)
+        self._media = MediaParser()
+        self._waiting: deque[AssembledFrame] = deque()
+        self._decoding: tuple[DecodeWanted, bool] | None = None
+        self._events: deque[object] = deque()
+        self.set_rtt(config.rtt_us)
+
+    @property
+    def ignored_packets(self) -> Counter[str]:
+        """Well-formed packets that were of no use, by reason (late, duplicate, contradictory, ...)."""
+        return self._assembler.dropped
+
+    def set_rtt(self, rtt_us: int) -> None:
+        """A better guess of the round trip: paces repeated reports and requests."""
+        self._resends.set_rtt(rtt_us)
+        self._resync.set_rtt(rtt_us)
+
+    # -- the driver's side -------------------------------------------------------------------------------------------
+
+    def on_decoded(self, frame_id: int, decoded: Decoded, now_us: int) -> int | None:
+        """The codec is done. Returns the name to keep the state under; None if the codec could use nothing."""
+        if self._decoding is None or self._decoding[0].received.frame_id != frame_id:
+            raise ValueError(f"frame {frame_id} was not being decoded")
+        (order, in_sync), self._decoding = self._decoding, None
+        used = sum(1 << index for index in decoded.used)
+        lineage = None
+        if used and decoded.reference is not None:
+            lineage = self._resync.on_decoded(frame_id, used, now_us)
+            total = order.received.total
+            self._events.append(FrameDecoded(now_us, frame_id, len(decoded.used), total, in_sync, lineage))
+            if decoded.frame is not None:
+                self._events.append(FrameRendered(now_us, frame_id, order.captured_us))
+        else:
+            self._carry(frame_id, next(iter(decoded.rejected.values()), "not decodable"), now_us)
+        self._decode_next(now_us)
+        return lineage
+
+    def retained(self) -> Retained:
+        """The states and received frames that the driver must keep."""
+        return self._resync.retained()
+
+    # -- the machine's five verbs --------------------------------------------------------------------------------------
+
+    def receive_datagram(self, data: bytes, now_us: int) -> None:
+        config = self._config
+        try:
+            packet = parse_rtp(data, config.transport_seq_id)
+            if packet.ssrc != config.media_ssrc or packet.payload_type != config.payload_type:
+                raise WireFormatError(f"stream {packet.ssrc:#x} with payload type {packet.payload_type} is not ours")
+            if packet.transport_seq is not None:
+                self._recorder.on_packet(packet.transport_seq, now_us)
+                self._events.append(PacketArrived(now_us, packet.transport_seq, len(data)))
+            if not packet.payload:  # padding: a probe
+                return
+            media = self._media.parse(packet.payload, packet.timestamp)
+            if media.profile != config.profile:
+                raise WireFormatError(f"profile {media.profile}, expected {config.profile}")
+        except WireFormatError as error:
+            self._events.append(DatagramRejected(now_us, str(error), len(data)))
+            return
+        self._resends.on_packet(media, now_us)
+        self._assembler.on_packet(media, now_us)
+        self._advance(now_us)
+
+    def handle_timer(self, now_us: int) -> None:
+        self._assembler.handle_timer(now_us)
+        self._advance(now_us)
+
+    def datagrams_to_send(self, now_us: int) -> list[bytes]:
+        datagrams = []
+        while (due_us := self._recorder.get_timer()) is not None and due_us <= now_us:
+            report = self._recorder.build(now_us)
+            if report is not None:
+                datagrams.append(report)
+        items: list[Item] = [*self._resync.reports_to_send(now_us), *self._resends.requests_to_send(now_us)]
+        if items:
+            for item in items:
+                if isinstance(item, KeyFrameRequest):
+                    self._events.append(KeyFrameRequested(now_us, item.last_frame_id))
+            datagrams += build_feedback(items, self._config.ssrc, self._config.media_ssrc)
+        return datagrams
+
+    def get_timer(self) -> int | None:
+        parts = (self._assembler, self._recorder, self._resync, self._resends)
+        return min((at_us for part in parts if (at_us := part.get_timer()) is not None), default=None)
+
+    def next_event(self) -> object | None:
+        return self._events.popleft() if self._events else None
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _advance(self, now_us: int) -> None:
+        """Take over what the assembler has ready, and go on decoding."""
+        while (event := self._assembler.next_event()) is not None:
+            self._resync.reset()
+            if isinstance(event, FrameGivenUp):
+                self._events.append(FrameLost(now_us, event.frame_id, "never complete"))
+                self._resync.key_frames.ask(event.frame_id, now_us)
+        while (frame := self._assembler.next_frame()) is not None:
+            self._resends.on_frame_done(frame.frame_id)
+            self._waiting.append(frame)
+            if len(self._waiting) > MAX_WAITING_FRAMES:
+                late = self._waiting[-MAX_WAITING_FRAMES - 1]
+                self._waiting[-MAX_WAITING_FRAMES - 1] = replace(late, payloads={})
+        self._decode_next(now_us)
+
+    def _decode_next(self, now_us: int) -> None:
+        while self._decoding is None and self._waiting:
+            frame = self._waiting.popleft()
+            plan = self._resync.plan(frame, now_us)
+            if plan.action is Action.WAIT:
+                self._events.append(FrameLost(now_us, frame.frame_id, "no reference: waiting for a key frame"))
+            elif plan.action is Action.CARRY:
+                self._carry(frame.frame_id, "incomplete key frame" if frame.payloads else "nothing to decode", now_us)
+            else:
+                received = ReceivedFrame(frame.frame_id, frame.key, frame.total, frame.payloads)
+                order = DecodeWanted(now_us, received, frame.captured_us or 0, plan.parent, plan.steps)
+                self._decoding = order, plan.in_sync
+                self._events.append(order)
+
+    def _carry(self, frame_id: int, reason: str, now_us: int) -> None:
+        self._events.append(FrameLost(now_us, frame_id, reason))
+        step = self._resync.on_lost(frame_id, now_us)
+        if step is not None:
+            self._events.append(CarryWanted(now_us, step))

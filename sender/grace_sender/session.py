@@ -1,0 +1,269 @@
+"""The sending half of a call as a pure machine: frames and feedback in, encode orders and paced RTP out.
+
+Knows when to encode, against which reference and within what budget; refuses to know pixels, codecs and sockets.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from grace_codec.types import Budget
+from grace_sender.events import (
+    EncodeWanted,
+    FrameEncoded,
+    FrameSkipped,
+    KeyFrameForced,
+    PacketLeft,
+    RateChanged,
+    Resynced,
+)
+from grace_transport import resync
+from grace_transport.congestion.controller import CongestionController
+from grace_transport.errors import WireFormatError
+from grace_transport.machine import DatagramRejected
+from grace_transport.pacer import Pacer, Priority
+from grace_transport.retransmission import RetransmissionBuffer
+from grace_transport.types import FrameReport, KeyFrameRequest, MediaPacket, PacketSent, ResendRequest
+from grace_transport.wire import media, rtp
+from grace_transport.wire.feedback import is_frame_feedback, parse_feedback
+from grace_transport.wire.rtcp import RtcpPacket, split_compound
+from grace_transport.wire.twcc import TwccReader, is_twcc, parse_twcc
+
+RTP_HEADER_BYTES = rtp.HEADER_BYTES + rtp.TRANSPORT_SEQ_BYTES
+PACKET_OVERHEAD_BYTES = RTP_HEADER_BYTES + media.HEADER_BYTES
+MAX_PADDING_BYTES = 224  # libwebrtc RTPSender::kMaxPaddingLength
+
+
+@dataclass(frozen=True, slots=True)
+class SenderConfig:
+    """`max_queue_us`: a frame is not encoded while the pacer still has that much to send (it would only be late).
+    `key_frame_intervals`: how many frame intervals' worth of bytes a key frame may take."""
+
+    fps: float = 25.0
+    profile: int = 0
+    ssrc: int = 0x47524143
+    payload_type: int = 96
+    transport_seq_id: int = 3
+    max_payload_bytes: int = 1150
+    max_queue_us: int = 200_000
+    key_frame_intervals: float = 4.0
+    min_frame_bytes: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Outgoing:
+    """A packet in the pacer: everything but the sequence numbers, which it gets when it leaves."""
+
+    payload: bytes
+    timestamp: int
+    marker: bool
+    frame_id: int
+    index: int
+    kind: str
+
+
+class SenderSession:
+    """Five verbs of a machine, and `on_frame` / `on_encoded` for the driver that owns camera and codec."""
+
+    def __init__(self, config: SenderConfig, controller: CongestionController) -> None:
+        self._config = config
+        self._controller = controller
+        self._pacer: Pacer[_Outgoing] = Pacer(controller.target().pacing_bps)
+        self._resync = resync.SenderResync()
+        self._sent = RetransmissionBuffer()
+        self._twcc = TwccReader()
+        self._events: deque[object] = deque()
+        self._seq = 0
+        self._rtp_seq = 0
+        self._encoding: EncodeWanted | None = None
+        self._pending: tuple[int, int] | None = None
+        self._rate_logged = (0, 0)
+        self._last_timestamp = 0
+        self._newest_frame_id = 0
+
+    # -- the driver's side -------------------------------------------------------------------------------------------
+
+    def on_frame(self, frame_id: int, captured_us: int, now_us: int) -> None:
+        """A picture is there. It is encoded at once, or after the one being encoded, or skipped; newest wins."""
+        if self._pacer.queue_us(now_us) > self._config.max_queue_us:
+            self._events.append(FrameSkipped(now_us, frame_id, "send queue too long"))
+        elif self._encoding is not None:
+            if self._pending is not None:
+                self._events.append(FrameSkipped(now_us, self._pending[0], "encoder too slow"))
+            self._pending = (frame_id, captured_us)
+        else:
+            self._start_encode(frame_id, captured_us, now_us)
+
+    def on_encoded(self, frame_id: int, key: bool, payloads: tuple[bytes, ...], now_us: int) -> int:
+        """The codec is done. Returns the lineage under which the complete frame's state is to be kept."""
+        order = self._encoding
+        if order is None or order.frame_id != frame_id:
+            raise ValueError(f"frame {frame_id} was not being encoded")
+        if not payloads or (key and order.parent) or (not key and not order.parent):
+            raise ValueError(f"frame {frame_id}: key={key} with {len(payloads)} payloads does not answer the order")
+        self._encoding = None
+        parent = 0 if key else order.parent
+        lineage = self._resync.on_encoded(frame_id, parent, len(payloads), key, now_us)
+        self._newest_frame_id = frame_id
+        self._report_resync(frame_id, now_us)
+        size = sum(map(len, payloads))
+        self._events.append(FrameEncoded(now_us, frame_id, key, size, len(payloads), parent, lineage))
+        self._enqueue_frame(order, key, payloads, now_us)
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            self._start_encode(*pending, now_us)
+        return lineage
+
+    def on_encode_failed(self, frame_id: int, reason: str, now_us: int) -> None:
+        """The codec gave nothing for this frame: it is skipped, the next one is encoded as if it had never been."""
+        if self._encoding is not None and self._encoding.frame_id == frame_id:
+            self._encoding = None
+            self._events.append(FrameSkipped(now_us, frame_id, reason))
+
+    def retained(self) -> resync.Retained:
+        """The states and coded frames that the driver must keep."""
+        return self._resync.retained()
+
+    # -- the machine's five verbs --------------------------------------------------------------------------------------
+
+    def receive_datagram(self, data: bytes, now_us: int) -> None:
+        try:
+            for packet in split_compound(data):
+                if is_twcc(packet):
+                    self._on_twcc(packet, now_us)
+                elif is_frame_feedback(packet):
+                    self._on_messages(packet, now_us)
+        except WireFormatError as error:
+            self._events.append(DatagramRejected(now_us, str(error), len(data)))
+
+    def handle_timer(self, now_us: int) -> None:
+        timer = self._controller.get_timer()
+        if timer is not None and timer <= now_us:
+            self._controller.handle_timer(now_us)
+            self._follow_rate(now_us)
+
+    def datagrams_to_send(self, now_us: int) -> list[bytes]:
+        for probe in self._controller.probes_to_send(now_us):
+            self._pacer.add_probe(probe, now_us)
+        out = []
+        for item, cluster in self._pacer.pop_due(now_us):
+            out.append(self._stamp(item, cluster, now_us))
+        padding_bytes, cluster = self._pacer.padding_wanted(now_us)
+        while padding_bytes > 0:
+            size = min(padding_bytes, MAX_PADDING_BYTES)
+            out.append(self._stamp_padding(size, cluster, now_us))
+            padding_bytes -= size + RTP_HEADER_BYTES
+        return out
+
+    def get_timer(self) -> int | None:
+        timers = [t for t in (self._pacer.get_timer(), self._controller.get_timer()) if t is not None]
+        return min(timers, default=None)
+
+    def next_event(self) -> object | None:
+        return self._events.popleft() if self._events else None
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _start_encode(self, frame_id: int, captured_us: int, now_us: int) -> None:
+        rtt_us = self._controller.rtt_us()
+        self._resync.set_rtt(rtt_us)
+        self._sent.set_rtt(rtt_us)
+        plan = self._resync.plan_next(now_us)
+        order = EncodeWanted(now_us, frame_id, captured_us, plan.parent, plan.steps, self._budget(plan.key, now_us))
+        self._encoding = order
+        self._events.append(order)
+
+    def _report_resync(self, frame_id: int, now_us: int) -> None:
+        while (event := self._resync.next_event()) is not None:
+            if isinstance(event, resync.Rebased):
+                self._events.append(Resynced(now_us, frame_id, event.base_frame_id, event.decoded, event.replayed))
+            else:
+                self._events.append(KeyFrameForced(now_us, event.frame_id, event.reason.value))
+
+    def _budget(self, key: bool, now_us: int) -> Budget:
+        """Payload bytes for the next frame: what congestion control allows, less our headers."""
+        config = self._config
+        wire_bytes = self._controller.frame_bytes(config.fps, now_us)
+        if key:
+            wire_bytes = int(wire_bytes * config.key_frame_intervals)
+        packets = -(-wire_bytes // (config.max_payload_bytes + PACKET_OVERHEAD_BYTES))
+        media_bytes = wire_bytes - packets * PACKET_OVERHEAD_BYTES
+        return Budget(max(media_bytes, config.min_frame_bytes), config.max_payload_bytes)
+
+    def _enqueue_frame(self, order: EncodeWanted, key: bool, payloads: tuple[bytes, ...], now_us: int) -> None:
+        total, last = len(payloads), len(payloads) - 1
+        parent = 0 if key else order.parent
+        for index, payload in enumerate(payloads):
+            packet = MediaPacket(
+                order.frame_id, index, total, parent, self._config.profile, key, order.captured_us, payload
+            )
+            self._sent.store(packet, now_us)
+            self._enqueue(packet, index == last, Priority.VIDEO, now_us)
+
+    def _enqueue(self, packet: MediaPacket, marker: bool, priority: Priority, now_us: int) -> None:
+        kind = "resend" if packet.resent else "media"
+        payload, timestamp = media.build_media(packet), media.rtp_timestamp(packet.captured_us)
+        item = _Outgoing(payload, timestamp, marker, packet.frame_id, packet.index, kind)
+        self._pacer.enqueue(item, len(payload) + RTP_HEADER_BYTES, priority, now_us)
+
+    def _stamp(self, item: _Outgoing, cluster: int | None, now_us: int) -> bytes:
+        self._last_timestamp = item.timestamp
+        return self._send(
+            item.payload, item.timestamp, item.marker, 0, cluster, now_us, (item.frame_id, item.index, item.kind)
+        )
+
+    def _stamp_padding(self, size: int, cluster: int | None, now_us: int) -> bytes:
+        return self._send(b"", self._last_timestamp, False, size, cluster, now_us, (-1, 0, "padding"))
+
+    def _send(
+        self,
+        payload: bytes,
+        timestamp: int,
+        marker: bool,
+        padding: int,
+        cluster: int | None,
+        now_us: int,
+        what: tuple[int, int, str],
+    ) -> bytes:
+        config = self._config
+        packet = rtp.RtpPacket(
+            payload_type=config.payload_type,
+            seq=self._rtp_seq & 0xFFFF,
+            timestamp=timestamp,
+            ssrc=config.ssrc,
+            payload=payload,
+            marker=marker,
+            transport_seq=self._seq & 0xFFFF,
+            padding_bytes=padding,
+        )
+        data = rtp.build_rtp(packet, config.transport_seq_id)
+        self._controller.on_packet_sent(PacketSent(self._seq, now_us, len(data), cluster))
+        self._events.append(PacketLeft(now_us, self._seq, what[0], what[1], len(data), what[2]))
+        self._seq += 1
+        self._rtp_seq += 1
+        return data
+
+    def _on_twcc(self, packet: RtcpPacket, now_us: int) -> None:
+        feedback = self._twcc.read(parse_twcc(packet), self._seq - 1)
+        self._controller.on_feedback(feedback, now_us)
+        self._follow_rate(now_us)
+
+    def _follow_rate(self, now_us: int) -> None:
+        target = self._controller.target()
+        self._pacer.set_rate(target.pacing_bps, now_us)
+        if (target.bitrate_bps, target.pacing_bps) != self._rate_logged:
+            self._rate_logged = (target.bitrate_bps, target.pacing_bps)
+            rtt_us, state = self._controller.rtt_us(), self._controller.state
+            self._events.append(RateChanged(now_us, target.bitrate_bps, target.pacing_bps, rtt_us, state))
+
+    def _on_messages(self, packet: RtcpPacket, now_us: int) -> None:
+        for message in parse_feedback(packet, self._newest_frame_id).items:
+            match message:
+                case FrameReport():
+                    self._resync.on_report(message, now_us)
+                case KeyFrameRequest():
+                    self._resync.on_key_frame_request(message, now_us)
+                case ResendRequest():
+                    for lost in self._sent.answer(message, now_us):
+                        self._enqueue(lost, lost.index == lost.total - 1, Priority.RETRANSMISSION, now_us)
