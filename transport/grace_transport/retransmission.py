@@ -4,7 +4,8 @@ Owns when to ask and for how long. Refuses to know whether a frame can do withou
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from grace_transport.lineage import all_of
 from grace_transport.types import KeyFrameRequest, MediaPacket, ResendRequest
@@ -16,6 +17,8 @@ MAX_FRAMES = 64
 KEY_RETRY_US = 100_000
 MAX_STORED_BYTES = 4 << 20
 MAX_STORED_US = 2_000_000
+
+Item = TypeVar("Item")
 
 
 @dataclass(slots=True)
@@ -178,21 +181,21 @@ class KeyFrameRequester:
 
 
 @dataclass(slots=True)
-class _Stored:
-    stored_us: int
-    packets: dict[int, MediaPacket] = field(default_factory=dict)
+class _Stored(Generic[Item]):
+    added_us: int
+    items: dict[int, Item] = field(default_factory=dict)
     resent_us: dict[int, int] = field(default_factory=dict)
     size_bytes: int = 0
 
 
-class RetransmissionBuffer:
+class RetransmissionBuffer(Generic[Item]):
     """The sender's half: payloads that were sent, for as long as their bytes and age allow, oldest frames out first."""
 
     def __init__(self, max_bytes: int = MAX_STORED_BYTES, max_age_us: int = MAX_STORED_US) -> None:
         self._max_bytes = max_bytes
         self._max_age_us = max_age_us
         self._spacing_us = MIN_RETRY_US // 2
-        self._frames: dict[int, _Stored] = {}  # in order of storing
+        self._frames: dict[int, _Stored[Item]] = {}  # in order of adding
         self._bytes = 0
 
     @property
@@ -202,32 +205,33 @@ class RetransmissionBuffer:
     def set_rtt(self, rtt_us: int) -> None:
         self._spacing_us = max(MIN_RETRY_US, rtt_us) // 2
 
-    def store(self, packet: MediaPacket, now_us: int) -> None:
-        stored = self._frames.setdefault(packet.frame_id, _Stored(now_us))
-        if packet.index not in stored.packets:
-            stored.packets[packet.index] = replace(packet, resent=True)
-            stored.size_bytes += len(packet.payload)
-            self._bytes += len(packet.payload)
+    def add(self, frame_id: int, index: int, item: Item, size_bytes: int, now_us: int) -> None:
+        """Keep what was sent as payload `index` of a frame, in whatever form the caller can send it again."""
+        stored = self._frames.setdefault(frame_id, _Stored(now_us))
+        if index not in stored.items:
+            stored.items[index] = item
+            stored.size_bytes += size_bytes
+            self._bytes += size_bytes
         self._forget(now_us)
 
-    def answer(self, request: ResendRequest, now_us: int) -> list[MediaPacket]:
-        """The packets wanted that are still here, marked as resent. None twice within half a round trip."""
+    def wanted(self, request: ResendRequest, now_us: int) -> list[Item]:
+        """What was asked for and is still here. Nothing is handed out twice within half a round trip."""
         self._forget(now_us)
         stored = self._frames.get(request.frame_id)
         if stored is None:
             return []
-        packets = []
-        for index, packet in stored.packets.items():
-            wanted = request.wanted == 0 or request.wanted >> index & 1
-            if wanted and now_us - stored.resent_us.get(index, -self._spacing_us) >= self._spacing_us:
+        items = []
+        for index, item in stored.items.items():
+            asked = request.wanted == 0 or request.wanted >> index & 1
+            if asked and now_us - stored.resent_us.get(index, now_us - self._spacing_us) >= self._spacing_us:
                 stored.resent_us[index] = now_us
-                packets.append(packet)
-        return packets
+                items.append(item)
+        return items
 
     def _forget(self, now_us: int) -> None:
         while self._frames:
             frame_id, oldest = next(iter(self._frames.items()))
-            if self._bytes <= self._max_bytes and now_us - oldest.stored_us <= self._max_age_us:
+            if self._bytes <= self._max_bytes and now_us - oldest.added_us <= self._max_age_us:
                 return
             self._bytes -= oldest.size_bytes
             del self._frames[frame_id]

@@ -60,9 +60,16 @@ class DecodePlan:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
+    """A frame that was handled: `total` 0 if nothing of it was decoded."""
+
     total: int
     complete: bool
     key: bool
+
+    @property
+    def blocks(self) -> bool:
+        """Whether no state before this frame can lead to a reference after it."""
+        return self.key or (self.total > 0 and not self.complete)
 
 
 class ReceiverResync:
@@ -110,7 +117,7 @@ class ReceiverResync:
         if plan.action is Action.WAIT:
             self.key_frames.ask(frame.frame_id, now_us)
         else:
-            self._seen[frame.frame_id] = _Seen(frame.total, frame.complete, frame.key)
+            self._seen[frame.frame_id] = _Seen(frame.total, False, frame.key)
             self._open = plan
         return plan
 
@@ -147,8 +154,7 @@ class ReceiverResync:
             del self._seen[frame_id]
             self.key_frames.ask(frame_id, now_us)
             return None
-        seen = self._seen[frame_id]
-        self._seen[frame_id] = _Seen(seen.total, False, seen.key)
+        self._seen[frame_id] = _Seen(0, False, False)
         step = decode_step(self._own[1], frame_id, 0, 0)
         self._adopt(plan, step.result)
         self._queue(FrameReport(frame_id, step.result, 0, 0), now_us)
@@ -208,7 +214,8 @@ class ReceiverResync:
     def _derivation(self, frame: AssembledFrame) -> tuple[Step, ...] | None:
         """Steps to the frame's parent: none if it is here, else replays of complete frames on top of a state.
 
-        Tried from the newest state back to the last incomplete frame, which nothing can be replayed across."""
+        Tried from the newest state back to the last frame that cannot be replayed across: an incomplete one, or a key
+        frame. Frames of which nothing arrived are passed over: the sender may have done so. The names decide."""
         if frame.parent in self._states:
             return ()
         for base_frame in range(frame.frame_id - 1, frame.frame_id - 1 - self._window, -1):
@@ -218,15 +225,16 @@ class ReceiverResync:
                     if steps and steps[-1].result == frame.parent:
                         return steps
             seen = self._seen.get(base_frame)
-            if seen is None or not seen.complete or seen.key:
+            if seen is None or seen.blocks:
                 return None
         return None
 
     def _replays(self, name: int, base_frame: int, frame_id: int) -> tuple[Step, ...]:
         steps = []
         for between in range(base_frame + 1, frame_id):
-            steps.append(replay_step(name, between, self._seen[between].total))
-            name = steps[-1].result
+            if self._seen[between].total:
+                steps.append(replay_step(name, between, self._seen[between].total))
+                name = steps[-1].result
         return tuple(steps)
 
     def _conclude(self, frame_id: int) -> DecodePlan:
@@ -242,13 +250,13 @@ class ReceiverResync:
         self._own = (plan.frame_id, name)
 
     def _prune(self) -> None:
-        """States before the last incomplete frame lead nowhere, and those before a frame in sync are not used again."""
+        """States before a frame that blocks lead nowhere, and those before a frame in sync are not used again."""
         assert self._own is not None
         newest = self._own[0]
         floor = newest - self._window + 1
         for frame_id in range(newest, floor, -1):
             seen = self._seen.get(frame_id)
-            if seen is None or not seen.complete or seen.key or frame_id == self._synced:
+            if seen is None or seen.blocks or frame_id == self._synced:
                 floor = frame_id
                 break
         self._states = {name: after for name, after in self._states.items() if after >= floor}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from grace_transport.lineage import NO_STATE, all_of, lineage
-from grace_transport.resync.steps import WINDOW_FRAMES, Plan, Retained, Step, decode_step, replay_step
+from grace_transport.resync.steps import WINDOW_FRAMES, Plan, Retained, Step, StepKind, decode_step, replay_step
 from grace_transport.types import FrameReport, KeyFrameRequest
 from grace_transport.wire.media import MAX_TOTAL
 
@@ -30,7 +30,7 @@ class Verdict(Enum):
     """What a report, a request or an encoded frame means for the machine."""
 
     ACKNOWLEDGED = "acknowledged"  # complete and in sync: older history is not needed any more
-    EXPECTED = "expected"  # complete, and the last rebase counts on that
+    EXPECTED = "expected"  # as the last rebase counts on, or nothing of what was never sent
     PARTIAL = "partial"  # incomplete: the receiver's state is another one than was assumed
     DIVERGED = "diverged"  # complete, yet decoded against another reference than it was coded against
     UNEXPLAINED = "unexplained"  # an earlier report is missing: wait for the receiver to repeat it
@@ -67,10 +67,10 @@ TRANSITIONS: dict[tuple[SenderState, Verdict], SenderState] = {
 
 @dataclass(frozen=True, slots=True)
 class Rebased:
-    """The frame after `newest_frame_id` goes against the receiver's state at `base_frame_id`, brought up to date."""
+    """Frame `frame_id` was coded against the receiver's state at `base_frame_id`, brought up to date."""
 
     base_frame_id: int
-    newest_frame_id: int
+    frame_id: int
     decoded: int
     replayed: int
 
@@ -85,18 +85,20 @@ class KeyFrameForced:
 
 @dataclass(slots=True)
 class _Sent:
-    """A frame on its way. `possible` are the names of the states the receiver can be in after it, as far as known."""
+    """A frame on its way. `possible` are the names of the states the receiver can be in after it, as far as known.
+
+    `total` 0: a number that was passed over. To the receiver it looks like a frame that was lost."""
 
     parent: int
     total: int
     key: bool
     complete: int  # lineage if all of it arrives and its parent was there
-    possible: tuple[int, ...]
+    possible: tuple[int, ...] = ()
     reported: bool = False
 
 
 class SenderResync:
-    """Plans references and follows reports. Frames are numbered without gaps, in coding order.
+    """Plans references and follows reports. Frames are numbered in coding order; numbers may be passed over.
 
     Per frame: `plan_next`, run its steps, encode, `on_encoded`. Reports may come at any time between."""
 
@@ -140,12 +142,13 @@ class SenderResync:
         self._held.update(step.result for step in steps)
         complete = decode_step(parent, frame_id, total, all_of(total)).result
         self._held.add(complete)
-        self._frames[frame_id] = _Sent(parent, total, key, complete, (complete,))
+        self._pass_over(frame_id)
+        self._frames[frame_id] = _Sent(parent, total, key, complete)
+        self._foresee(frame_id)
         self._last = frame_id
         if key:
             self._on_key(frame_id, now_us)
         else:
-            self._foresee(frame_id)
             self._on_rebased(frame_id, steps)
         self._given, self._given_base = Plan(complete), None
         self._prune()
@@ -187,15 +190,15 @@ class SenderResync:
         if self.state is SenderState.OPTIMISTIC:
             return Plan(self._frames[self._last].complete)
         steps = self._derivation(self._base_lineage)
-        replayed = range(self._base + 1, self._last + 1)
-        if steps is None or any(frame_id not in self._frames for frame_id in replayed):
+        later = range(self._base + 1, self._last + 1)
+        if steps is None or any(frame_id not in self._frames for frame_id in later):
             self._enter(Verdict.FORGOTTEN, self._base)
             return Plan(NO_STATE)
         parent = self._base_lineage
-        for frame_id in replayed:
-            step = replay_step(parent, frame_id, self._frames[frame_id].total)
-            steps.append(step)
-            parent = step.result
+        for frame_id in later:
+            if self._frames[frame_id].total:
+                steps.append(replay_step(parent, frame_id, self._frames[frame_id].total))
+                parent = steps[-1].result
         return Plan(parent, tuple(steps))
 
     def _derivation(self, name: int) -> list[Step] | None:
@@ -212,12 +215,19 @@ class SenderResync:
     # -- what was sent
 
     def _check(self, frame_id: int, parent: int, total: int, key: bool) -> None:
-        if self._last is not None and frame_id != self._last + 1:
-            raise ValueError(f"frame {frame_id} after {self._last}: coded frames are numbered without gaps")
+        if self._last is not None and frame_id <= self._last:
+            raise ValueError(f"frame {frame_id} after {self._last}")
         if not 1 <= total <= MAX_TOTAL:
             raise ValueError(f"a frame has 1 to {MAX_TOTAL} payloads, not {total}")
         if key != (parent == NO_STATE) or (not key and parent != self._given.parent):
             raise ValueError(f"frame {frame_id} was to be coded against {self._given.parent:#x}, not {parent:#x}")
+
+    def _pass_over(self, frame_id: int) -> None:
+        """Numbers between the last frame and this one, as far back as the window."""
+        first = frame_id if self._last is None else max(self._last + 1, frame_id - self._window)
+        for between in range(first, frame_id):
+            self._frames[between] = _Sent(NO_STATE, 0, False, NO_STATE)
+            self._foresee(between)
 
     def _on_key(self, frame_id: int, now_us: int) -> None:
         """Whatever happened before, the receiver's state after a key frame does not depend on it."""
@@ -233,13 +243,13 @@ class SenderResync:
             return
         self._rebased_at = frame_id
         self._enter(Verdict.REBASED, frame_id)
-        replayed = frame_id - 1 - self._base
-        self._events.append(Rebased(self._base, frame_id - 1, len(steps) - replayed, replayed))
+        replayed = sum(step.kind is StepKind.REPLAY for step in steps)
+        self._events.append(Rebased(self._base, frame_id, len(steps) - replayed, replayed))
 
     def _foresee(self, frame_id: int) -> None:
         """The states a receiver can be in after a frame that arrives whole: in sync, or from any it was in before."""
         sent, before = self._frames[frame_id], self._frames.get(frame_id - 1)
-        names = {sent.complete: None}
+        names = {sent.complete: None} if sent.total else {}
         if not sent.key and before is not None:
             for parent in before.possible:
                 step = decode_step(parent, frame_id, sent.total, all_of(sent.total))
@@ -289,6 +299,8 @@ class SenderResync:
             self._foresee(later)
 
     def _conclude(self, report: FrameReport, sent: _Sent, whole: bool) -> Verdict:
+        if sent.total == 0:
+            return Verdict.EXPECTED
         in_sync = report.lineage == sent.complete
         pending = self.state is SenderState.REBASE
         if whole and not in_sync and (pending or report.frame_id < self._rebased_at):

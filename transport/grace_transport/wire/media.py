@@ -77,6 +77,11 @@ def build_media(packet: MediaPacket) -> bytes:
     return header + packet.payload
 
 
+def mark_resent(payload: bytes) -> bytes:
+    """The same RTP payload, marked as sent again."""
+    return bytes((payload[0] | _RESENT,)) + payload[1:]
+
+
 def rtp_timestamp(captured_us: int) -> int:
     """Microseconds to the 90 kHz clock, 32 bit. The way back (MediaParser) is exact to 12 microseconds."""
     return -(-captured_us * 9 // 100) & 0xFFFFFFFF
