@@ -176,7 +176,7 @@ class Lab:
                     frame_id=event.frame_id, base=event.base_frame_id, decoded=event.decoded, replayed=event.replayed,
                 )  # fmt: skip
             case KeyFrameForced():
-                self._log.emit(event.at_us, "key_frame_forced", reason=event.reason)
+                self._log.emit(event.at_us, "key_frame_forced", frame_id=event.frame_id, reason=event.reason)
             case DatagramRejected():
                 self._log_rejected(event, "sender")
 

@@ -53,7 +53,10 @@ VOCABULARY: Final[Mapping[str, Mapping[str, _Types]]] = {
     "rate_target": {"bitrate_bps": _INT, "pacing_bps": _INT, "rtt_us": _INT, "state": _TEXT},
     "link_queue": {"packets": _INT, "bytes": _INT},
     "link_capacity": {"bps": _INT},
-    "resync": {},
+    "resync": {"frame_id": _INT, "base": _INT, "decoded": _INT, "replayed": _INT},
+    "key_frame_forced": {"frame_id": _INT, "reason": _TEXT},
+    "key_frame_requested": {"last_frame_id": _INT},
+    "datagram_rejected": {"by": _TEXT, "reason": _TEXT, "bytes": _INT},
     "session_ended": {},
 }
 """Event -> the facts it must carry and their types. Any event may carry more."""

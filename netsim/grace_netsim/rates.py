@@ -32,6 +32,9 @@ class RateSeries:
     def duration_us(self) -> int:
         return len(self.rates_bps) * self.step_us
 
+    def rate_at(self, at_us: int) -> int:
+        return self.rates_bps[at_us % self.duration_us // self.step_us]
+
     @property
     def mean_bps(self) -> float:
         return sum(self.rates_bps) / len(self.rates_bps)

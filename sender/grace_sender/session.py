@@ -6,7 +6,7 @@ Knows when to encode, against which reference and within what budget; refuses to
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grace_codec.types import Budget
 from grace_sender.events import (
@@ -71,7 +71,7 @@ class SenderSession:
         self._controller = controller
         self._pacer: Pacer[_Outgoing] = Pacer(controller.target().pacing_bps)
         self._resync = resync.SenderResync()
-        self._sent = RetransmissionBuffer()
+        self._sent: RetransmissionBuffer[_Outgoing] = RetransmissionBuffer()
         self._twcc = TwccReader()
         self._events: deque[object] = deque()
         self._seq = 0
@@ -194,18 +194,17 @@ class SenderSession:
     def _enqueue_frame(self, order: EncodeWanted, key: bool, payloads: tuple[bytes, ...], now_us: int) -> None:
         total, last = len(payloads), len(payloads) - 1
         parent = 0 if key else order.parent
+        timestamp = media.rtp_timestamp(order.captured_us)
         for index, payload in enumerate(payloads):
             packet = MediaPacket(
                 order.frame_id, index, total, parent, self._config.profile, key, order.captured_us, payload
             )
-            self._sent.store(packet, now_us)
-            self._enqueue(packet, index == last, Priority.VIDEO, now_us)
+            item = _Outgoing(media.build_media(packet), timestamp, index == last, order.frame_id, index, "media")
+            self._sent.add(order.frame_id, index, item, len(item.payload), now_us)
+            self._enqueue(item, Priority.VIDEO, now_us)
 
-    def _enqueue(self, packet: MediaPacket, marker: bool, priority: Priority, now_us: int) -> None:
-        kind = "resend" if packet.resent else "media"
-        payload, timestamp = media.build_media(packet), media.rtp_timestamp(packet.captured_us)
-        item = _Outgoing(payload, timestamp, marker, packet.frame_id, packet.index, kind)
-        self._pacer.enqueue(item, len(payload) + RTP_HEADER_BYTES, priority, now_us)
+    def _enqueue(self, item: _Outgoing, priority: Priority, now_us: int) -> None:
+        self._pacer.enqueue(item, len(item.payload) + RTP_HEADER_BYTES, priority, now_us)
 
     def _stamp(self, item: _Outgoing, cluster: int | None, now_us: int) -> bytes:
         self._last_timestamp = item.timestamp
@@ -265,5 +264,6 @@ class SenderSession:
                 case KeyFrameRequest():
                     self._resync.on_key_frame_request(message, now_us)
                 case ResendRequest():
-                    for lost in self._sent.answer(message, now_us):
-                        self._enqueue(lost, lost.index == lost.total - 1, Priority.RETRANSMISSION, now_us)
+                    for item in self._sent.wanted(message, now_us):
+                        again = replace(item, payload=media.mark_resent(item.payload), kind="resend")
+                        self._enqueue(again, Priority.RETRANSMISSION, now_us)
