@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import typer
 
+from grace_netsim.bench_cli import app as bench_app
 from grace_netsim.clip_cli import app as clip_app
 from grace_netsim.doctor_cli import doctor
+from grace_netsim.trace_cli import app as trace_app
 
 app = typer.Typer(
     name="grace-rtc", no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False
 )
 app.command()(doctor)
 app.add_typer(clip_app, name="clip")
+app.add_typer(trace_app, name="trace")
+app.add_typer(bench_app, name="bench")
 
 
 @app.callback()

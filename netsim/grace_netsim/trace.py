@@ -92,6 +92,6 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise TraceError(f"{path}: cannot write: {(error.strerror or str(error)).lower()}") from error
 
 
-def save_format(path: Path) -> str:
+def format_for(path: Path) -> str:
     """The format that a file name asks for; an unknown suffix means mahimahi."""
     return next((name for name, form in FORMATS.items() if path.suffix in form.suffixes), "mahimahi")

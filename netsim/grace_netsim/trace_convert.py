@@ -24,7 +24,7 @@ def to_opportunities(series: RateSeries) -> OpportunityTrace:
     if total == 0:
         raise TraceError(f"the rates do not add up to one packet of {OPPORTUNITY_BYTES} bytes; use a longer trace")
     due_us = (curve.reached_us(k * BITS_PER_OPPORTUNITY * 1_000_000) for k in range(1, total + 1))
-    return _ending_at([-(-at_us // 1_000) for at_us in due_us], -(-series.duration_us // 1_000))
+    return ending_at([-(-at_us // 1_000) for at_us in due_us], -(-series.duration_us // 1_000))
 
 
 def to_rates(trace: OpportunityTrace, step_ms: int = STEP_MS) -> RateSeries:
@@ -52,7 +52,7 @@ def crop(trace: OpportunityTrace, start_ms: int, duration_ms: int) -> Opportunit
     times = trace.times_ms[first : bisect_right(trace.times_ms, end_ms)]
     if not times:
         raise TraceError(f"no opportunity from {start_ms / 1e3:g} s to {end_ms / 1e3:g} s; cut elsewhere")
-    return _ending_at([at_ms - start_ms for at_ms in times], duration_ms)
+    return ending_at([at_ms - start_ms for at_ms in times], duration_ms)
 
 
 def cap(trace: OpportunityTrace, max_bps: int, step_ms: int = STEP_MS) -> OpportunityTrace:
@@ -67,10 +67,10 @@ def cap(trace: OpportunityTrace, max_bps: int, step_ms: int = STEP_MS) -> Opport
         count = end - begin
         kept.extend(times[begin:end] if count <= most else (times[begin + i * count // most] for i in range(most)))
         begin = end
-    return _ending_at(kept, trace.period_ms)
+    return ending_at(kept, trace.period_ms)
 
 
-def _ending_at(times_ms: list[int], end_ms: int) -> OpportunityTrace:
+def ending_at(times_ms: list[int], end_ms: int) -> OpportunityTrace:
     """The last time is the period of a mahimahi trace, so the last opportunity stands there."""
     times_ms[-1] = end_ms
     return OpportunityTrace(tuple(times_ms))

@@ -1,0 +1,39 @@
+"""`grace-rtc bench`: how fast the parts are on this machine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from time import perf_counter
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer(no_args_is_help=True, help="How fast the parts are on this machine.")
+
+
+@app.callback()
+def bench() -> None:
+    """How fast the parts are on this machine."""
+
+
+@app.command()
+def link(
+    packets: Annotated[int, typer.Option(min=1_000, help="Per scenario.")] = 200_000,
+    payload: Annotated[int, typer.Option(min=0, max=1_472, help="UDP payload, bytes.")] = 1_200,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Packets per second through the emulated link: receive, timer and drain for each packet, on one core."""
+    from grace_netsim.bench_link import SCENARIOS, measure
+
+    speeds = {name: measure(config, packets, payload, perf_counter) for name, config in SCENARIOS.items()}
+    if as_json:
+        typer.echo(json.dumps({name: asdict(speed) for name, speed in speeds.items()}))
+        return
+    table = Table("link", "packets/s", "of a bare loop", "delivered", "dropped", title=f"{packets} packets each")
+    for name, speed in speeds.items():
+        share = f"{100 * speed.per_bare_loop:.1f} %"
+        table.add_row(name, f"{speed.packets_per_s:,.0f}", share, f"{speed.delivered:,}", f"{speed.dropped:,}")
+    Console().print(table)
