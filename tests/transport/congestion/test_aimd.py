@@ -11,26 +11,23 @@ from grace_transport.congestion.overuse import Usage
 
 from .vectors import Case, cases, in_dialect, load
 
-OUR_SUBTRACTION = "5000"  # newer libwebrtc: .85 acked - 5 kbps
 S = 1_000_000
+DIALECTS = {"no_subtract": "0", "subtract_5kbps": "5000"}  # newer libwebrtc: .85 acked - 5 kbps
 
 
-def _supported(case: Case) -> bool:
-    return case.get("dialect") != "no_subtract"
-
-
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("case", cases("aimd", "cases"))
-def test_vectors(case: Case) -> None:
-    if not _supported(case):
-        pytest.skip("the other dialect: decreases to .85 acked")
+def test_vectors(case: Case, dialect: str) -> None:
+    if case["dialect"] not in (dialect, "both"):
+        return
     options: dict[str, bool] = case.get("options", {})
     start = [op["bitrate_bps"] for op in case["ops"] if op["op"] == "start"]
-    aimd = Aimd(*start, **options)
+    aimd = Aimd(*start, subtract_bps=int(DIALECTS[dialect]), **options)
     updates = 0
     for op in case["ops"]:
         updates += _apply(aimd, op)
         if op["op"] == "expect":
-            _check(aimd, op, updates)
+            _check(aimd, op, updates, DIALECTS[dialect])
 
 
 def _apply(aimd: Aimd, op: Case) -> int:
@@ -51,10 +48,10 @@ def _apply(aimd: Aimd, op: Case) -> int:
     return 0
 
 
-def _check(aimd: Aimd, op: Case, updates: int) -> None:
+def _check(aimd: Aimd, op: Case, updates: int, subtraction: str) -> None:
     rate_bps: Any = aimd.rate_bps
     if "estimate_bps" in op:
-        expected = in_dialect(op["estimate_bps"], OUR_SUBTRACTION)
+        expected = in_dialect(op["estimate_bps"], subtraction)
         assert rate_bps == pytest.approx(expected, abs=op.get("tolerance_bps", 0) or min(updates, 1))
     assert rate_bps is None or op.get("estimate_min_bps", 0) <= rate_bps <= op.get("estimate_max_bps", 1e12)
     if "near_max_increase_bps_per_s" in op:

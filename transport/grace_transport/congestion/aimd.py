@@ -48,12 +48,16 @@ NEXT_STATE = {
 class Aimd:
     """Rate control on usage and acknowledged throughput, in bits per second.
 
-    `no_increase_in_alr`: an application that does not fill the rate proves nothing (a libwebrtc field trial)."""
+    `no_increase_in_alr`: an application that does not fill the rate proves nothing (a libwebrtc field trial).
+    `subtract_bps`: 0 for libwebrtc of 2020 and str0m."""
 
-    def __init__(self, start_bps: float | None = None, *, no_increase_in_alr: bool = False) -> None:
+    def __init__(
+        self, start_bps: float | None = None, *, no_increase_in_alr: bool = False, subtract_bps: int = SUBTRACT_BPS
+    ) -> None:
         self._rate_bps: float | None = None if start_bps is None else max(start_bps, MIN_BPS)
         self._throughput_bps: float = start_bps or UNKNOWN_BPS  # the last one known
         self._no_increase_in_alr = no_increase_in_alr
+        self._subtract_bps = subtract_bps
         self._state = RateState.HOLD
         self._capacity = LinkCapacity()
         self._first_throughput_us: int | None = None
@@ -65,6 +69,11 @@ class Aimd:
     def rate_bps(self) -> int | None:
         """None until a start rate, a probe, overuse or five seconds of throughput give one."""
         return None if self._rate_bps is None else int(self._rate_bps)
+
+    @property
+    def is_held(self) -> bool:
+        """The rate stands as far above the throughput as it may: only more traffic could prove more."""
+        return self._rate_bps is not None and self._rate_bps >= self._limit_bps()
 
     def set_estimate(self, rate_bps: float, now_us: int) -> None:
         """A probe knows better."""
@@ -118,10 +127,14 @@ class Aimd:
         rate_bps = self._rate_bps or 0.0
         if self._throughput_bps > self._capacity.upper_bps:
             self._capacity.reset()
-        limit_bps = 1.5 * self._throughput_bps + 10_000  # never far beyond what is proven
+        limit_bps = self._limit_bps()
         if rate_bps < limit_bps and not (self.in_alr and self._no_increase_in_alr):
             self._rate_bps = max(min(rate_bps + self._step_bps(rate_bps, now_us), limit_bps), MIN_BPS)
         self._changed_us = now_us
+
+    def _limit_bps(self) -> float:
+        """Never far beyond what is proven."""
+        return 1.5 * self._throughput_bps + 10_000
 
     def _step_bps(self, rate_bps: float, now_us: int) -> float:
         elapsed_s = 1.0 if self._changed_us is None else max(now_us - self._changed_us, 0) / 1_000_000
@@ -133,8 +146,8 @@ class Aimd:
     def _decrease(self, now_us: int) -> None:
         throughput_bps = self._throughput_bps
         lowered_bps = BACKOFF * throughput_bps
-        if lowered_bps > SUBTRACT_BPS:
-            lowered_bps -= SUBTRACT_BPS
+        if lowered_bps > MIN_BPS:
+            lowered_bps -= self._subtract_bps
         rate_bps = self._rate_bps
         if rate_bps is not None and lowered_bps > rate_bps and self._capacity.known:
             lowered_bps = BACKOFF * self._capacity.estimate_bps

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grace_transport.congestion.acked_bitrate import AckedBitrate
+from grace_transport.congestion.aimd import BACKOFF
 from grace_transport.congestion.alr import AlrDetector
 from grace_transport.congestion.delay_based import DelayBased, DelayEstimate
 from grace_transport.congestion.history import Arrived, PacketResult, SentHistory, arrived_in_order
@@ -102,7 +103,7 @@ class Gcc:
         # libwebrtc answers with the time a report takes, not the path's: that is how old its knowledge is.
         aimd.rtt_us, aimd.in_alr = self._rtt.response_us, self._was_in_alr
         acked_bps = self._acked.rate_bps
-        estimate = self._delay.on_arrived(arrived, acked_bps, self._probe_estimator.fetch(), now_us)
+        estimate = self._delay.on_arrived(arrived, acked_bps, self._probe_result_bps(acked_bps), now_us)
         self._combine(estimate, results, acked_bps, now_us)
         if self._window is not None:
             self._window.on_feedback(self._rate.target_bps, self._rtt.shortest_response_us)
@@ -192,6 +193,14 @@ class Gcc:
                 if cluster is not None:
                     self._probe_estimator.on_packet(cluster, packet)
 
+    def _probe_result_bps(self, acked_bps: float | None) -> int | None:
+        """A probe that measured little (jitter, a busy moment) lowers the rate no further than overuse would."""
+        probe_bps = self._probe_estimator.fetch()
+        rate_bps = self._delay.aimd.rate_bps
+        if probe_bps is None or acked_bps is None or rate_bps is None:
+            return probe_bps
+        return max(probe_bps, min(rate_bps, int(BACKOFF * acked_bps)))
+
     def _combine(
         self, estimate: DelayEstimate, results: Sequence[PacketResult], acked_bps: float | None, now_us: int
     ) -> None:
@@ -200,7 +209,7 @@ class Gcc:
         self._count_losses(results, now_us)
         if estimate.rate_bps is not None:
             if estimate.from_probe:
-                rate.set_rate(estimate.rate_bps)
+                rate.on_probe(estimate.rate_bps)
             rate.on_delay_based(estimate.rate_bps)
         rate.on_results(results, acked_bps, self._was_in_alr, now_us)
 
@@ -228,7 +237,9 @@ class Gcc:
     def _publish(self, now_us: int) -> None:
         rate_bps = self._rate.target_bps
         self._alr.set_estimate(rate_bps)
-        self._probing.on_estimate(rate_bps, self._permit(), now_us)
+        permit = self._permit()
+        self._probing.on_held(permit is ProbePermit.CAUTIOUS or self._delay.aimd.is_held, now_us)
+        self._probing.on_estimate(rate_bps, permit, now_us)
         if self._window is not None:
             rate_bps = self._window.limit(rate_bps, self._history.in_flight_bytes)
         if rate_bps != self._target.bitrate_bps:

@@ -4,8 +4,8 @@ Every 250 ms of sending is an observation (bytes, lost bytes, rate). A candidate
 for rate r the loss p = l + (1 - l) max(r - b, 0) / r; the candidate of greatest likelihood, with a small preference
 for more bandwidth, wins. So loss that does not depend on our rate does not lower it, up to a bound.
 
-Dialect: libwebrtc's `loss_based_bwe_v2.cc` with the defaults of 2025, less its padding phase (no packets are made up to
-fill a recovering rate here; probes do that). Knows no delay but the delay-based rate as an upper bound.
+Dialect: libwebrtc's `loss_based_bwe_v2.cc` with the defaults of 2025, less its padding phase: nothing is made up here to
+fill a recovering rate; probes do that. Knows no delay but the delay-based rate as an upper bound.
 """
 
 from __future__ import annotations
@@ -154,6 +154,16 @@ class LossV2:
         delay_limit_bps = inf if delay_bps is None else delay_bps
         best = self._limit_growth(self._best(self._candidates(self._channel, delay_bps, in_alr)), self._channel)
         self._publish(best, delay_limit_bps)
+
+    def on_probe(self, rate_bps: int) -> None:
+        """A probe got through at `rate_bps`: a loss-limited rate below it is obsolete (as in str0m).
+
+        Without this a flow that sends less than it may would stay loss-limited: its traffic proves nothing."""
+        if self._channel is not None and rate_bps > self._estimate_bps:
+            self._channel = replace(self._channel, bandwidth_bps=rate_bps)
+            self._estimate_bps = rate_bps
+            self._hold = _Hold()
+            self.state = LossState.DELAY_BASED
 
     # -- the model ---------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """When to probe for more bandwidth, and how hard. Sends nothing; knows no packets.
 
-Dialect: libwebrtc's `probe_controller.cc`, without network state estimates and repeated initial probes.
+Dialect: libwebrtc's `probe_controller.cc`, without network state estimates and repeated initial probes. One addition:
+periodic probes not only in ALR but whenever the estimate is held down by what is sent. libwebrtc and str0m pad then.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class ProbeController:
         self._probed_us = 0
         self._alr_started_us: int | None = None
         self._alr_ended_us: int | None = None
+        self._held_us: int | None = None
         self._drop: tuple[int, int] | None = None  # (when, rate before)
         self._drop_probed_us: int | None = None
         self._next_id = 1
@@ -90,6 +92,13 @@ class ProbeController:
             self._alr_ended_us = now_us
         self._alr_started_us = started_us
 
+    def on_held(self, held: bool, now_us: int) -> None:
+        """`held`: the estimate cannot grow because too little is sent to prove more, ALR or not."""
+        if not held:
+            self._held_us = None
+        elif self._held_us is None:
+            self._held_us = now_us
+
     def on_allocation(self, wanted_bps: int, now_us: int) -> None:
         """The application could use `wanted_bps`. A change is probed for if the rate is not used now."""
         changed = wanted_bps != self._allocated_bps
@@ -118,8 +127,9 @@ class ProbeController:
         """Time outs, and periodic probes while the application does not fill the rate."""
         if self._state is _State.WAITING and now_us - self._probed_us > RESULT_TIMEOUT_US:
             self._complete()
-        if self._state is _State.COMPLETE and self._alr_started_us is not None:
-            due_us = max(self._alr_started_us, self._probed_us) + ALR_INTERVAL_US
+        since_us = self._alr_started_us if self._alr_started_us is not None else self._held_us
+        if self._state is _State.COMPLETE and since_us is not None:
+            due_us = max(since_us, self._probed_us) + ALR_INTERVAL_US
             if now_us >= due_us and self._estimate_bps < self._limit_bps():
                 self._probe([ALR_SCALE * self._estimate_bps], True, now_us)
 

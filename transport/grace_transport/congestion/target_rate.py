@@ -83,8 +83,14 @@ class TargetRate:
         self._receiver_bps = rate_bps
         self._set(self._current_bps)
 
+    def on_probe(self, rate_bps: int) -> None:
+        """A probe has measured the path."""
+        self.set_rate(rate_bps)
+        if self._v2 is not None:
+            self._v2.on_probe(rate_bps)
+
     def set_rate(self, rate_bps: int) -> None:
-        """A probe, or the caller, knows better than history."""
+        """The caller knows better than history."""
         self._delay_bps = None
         self._set(rate_bps)
         self._v1.clear_history()

@@ -1,0 +1,62 @@
+"""Closed-loop scenarios of bwe_scenarios.json, where ../shared is at hand, and what they share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path as FilePath
+from typing import Any
+
+import pytest
+
+from grace_transport.congestion.gcc import Gcc
+
+from .bwe_sim import Clock, Conditions, Flow, Loss, Path
+
+PATH = FilePath(__file__).parents[2] / "../shared/vectors/bwe_scenarios.json"
+S = 1_000_000
+
+Scenario = dict[str, Any]
+
+
+def scenarios(kind: str, marks: dict[str, pytest.MarkDecorator] | None = None) -> list[Any]:
+    """Parameters of one kind with their names as ids; one skipped parameter if the file is absent."""
+    if not PATH.exists():
+        return [pytest.param({}, id="scenarios", marks=pytest.mark.skip(reason=f"no {PATH.name} here"))]
+    found = [s for s in json.loads(PATH.read_text(encoding="utf-8"))["scenarios"] if s["kind"] == kind]
+    marks = marks or {}
+    return [pytest.param(s, id=s["name"], marks=[marks[s["name"]]] if s["name"] in marks else []) for s in found]
+
+
+def loss_model(loss: Scenario | None) -> Loss:
+    if loss is None:
+        return Loss()
+    if loss["model"] == "iid":
+        return Loss(in_good=loss["probability"], in_bad=loss["probability"])
+    return Loss(loss["p_good_to_bad"], loss["p_bad_to_good"], loss["loss_in_bad"], loss["loss_in_good"])
+
+
+def microseconds(seconds: float) -> int:
+    return round(seconds * S)
+
+
+class Call:
+    """One flow over one path, with the clock that drives it."""
+
+    def __init__(
+        self, controller: Gcc, forward: Conditions, backward: Conditions, *, media_bps: int | None = None, seed: int = 1
+    ) -> None:
+        self.clock = Clock()
+        self.forward = Path(self.clock, forward, seed)
+        self.backward = Path(self.clock, backward, seed + 1)
+        self.controller = controller
+        self.flow = Flow(self.clock, self.forward, self.backward, controller, media_bps=media_bps)
+
+    def run(self, seconds: float) -> None:
+        self.clock.run_until(self.clock.now_us + microseconds(seconds))
+
+    def run_to(self, at_s: float) -> None:
+        self.clock.run_until(microseconds(at_s))
+
+    @property
+    def target_bps(self) -> int:
+        return self.controller.target().bitrate_bps
