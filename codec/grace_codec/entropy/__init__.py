@@ -1,0 +1,1 @@
+"""Entropy coding of latents into independently decodable packets: integer tables, backward-adaptive contexts, ANS."""

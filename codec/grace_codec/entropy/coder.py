@@ -1,0 +1,172 @@
+"""Latents of one frame to n independently decodable streams, and back from any of them. Owns the order of what is
+coded: scales, motion, residual; refuses to know headers and checksums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Streams
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from grace_codec.entropy import motion as vectors
+from grace_codec.entropy import residual as residuals
+from grace_codec.entropy.contexts import Bytes, Layout, Where
+from grace_codec.entropy.residual import Flags, Planes, Values, layouts, merge, split
+from grace_codec.entropy.scales import ScaleChooser, pop_scales, push_scales
+from grace_codec.entropy.symbols import Popper, Pusher, models, pop_runs, push_runs, sort_runs
+from grace_codec.entropy.tables import Integers, Tables
+from grace_codec.latents import Latents, ReceivedLatents
+from grace_codec.packets.mapping import mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """What both ends know of a P-frame before they see a packet of it: from the reference, the header and the count."""
+
+    height: int  # of the latents, = ceil(picture / 16)
+    width: int
+    level: int  # fine rate level
+    packets: int
+
+
+def statistics(planes: Planes, tables: Tables) -> npt.NDArray[np.float64]:
+    """(channels, 3): elements, non-zeros, sum of magnitudes. All that the cost of a channel depends on."""
+    rows = []
+    for plane, channels in ((planes.luma, tables.luma), (planes.chroma, tables.channels - tables.luma)):
+        magnitude = np.abs(plane.reshape(channels, -1))
+        count = np.full(channels, magnitude.shape[1])
+        rows.append(np.stack([count, np.count_nonzero(magnitude, axis=1), magnitude.sum(1, dtype=np.int64)], 1))
+    return np.concatenate(rows).astype(np.float64)
+
+
+class LatentCoder:
+    """Codes frames of one profile. Holds nothing but its tables: frames are independent."""
+
+    def __init__(self, tables: Tables, fine_levels: int) -> None:
+        self.tables = tables
+        self._fine_levels = fine_levels
+        self._chooser = ScaleChooser(tables)
+        self._motion = models(tables.motion)
+
+    def base(self, level: int) -> Integers:
+        return self.tables.base_class(level, self._fine_levels)
+
+    def encode(self, latents: Latents, packets: int) -> tuple[bytes, ...]:
+        """One stream per packet. A frame whose motion is zero throughout spends no bit on it (see `decode`)."""
+        _, height, width = latents.residual.shape
+        planes = split(latents.residual, self.tables.luma)
+        base = self.base(latents.level)
+        scales = self._chooser.choose(statistics(planes, self.tables), base, packets)
+        pushers = [Pusher() for _ in range(packets)]
+        for pusher in pushers:
+            push_scales(pusher, self.tables, scales, base)
+        if latents.motion.any():
+            self._push_motion(pushers, latents.motion)
+        places = layouts(self.tables, height, width, packets)
+        everything = np.ones(packets, np.bool_)
+        residuals.walk(self.tables, places, scales.classes, everything, _Push(self.tables, pushers, planes, places))
+        return tuple(pusher.to_bytes() for pusher in pushers)
+
+    def _push_motion(self, pushers: list[Pusher], motion: Values) -> None:
+        _, height, width = motion.shape
+        flat = motion.reshape(2, -1).astype(np.int32)
+
+        def code(
+            contexts: Integers, layer: vectors.Layer, component: int, predicted: vectors.Vectors
+        ) -> vectors.Vectors:
+            true: vectors.Vectors = flat[component, layer.vector]
+            push_runs(pushers, sort_runs(layer.packet, contexts), (true - predicted).astype(np.int16), self._motion)
+            return true
+
+        vectors.walk(height, width, len(pushers), code)
+
+    def decode(self, streams: Streams[int, bytes], geometry: Geometry, moving: bool) -> ReceivedLatents:
+        """Whatever subset of streams arrived: their elements; zero and False elsewhere. Never raises for their bytes.
+
+        `moving`: whether the frame has motion at all (a bit of the packet header)."""
+        poppers = {j: Popper(stream) for j, stream in streams.items()}
+        received = np.zeros(geometry.packets, np.bool_)
+        received[list(streams)] = True
+        scales = {j: pop_scales(popper, self.tables, self.base(geometry.level)) for j, popper in poppers.items()}
+        motion_mask = received[mapping(1, geometry.height, geometry.width, geometry.packets).packet].repeat(2, 0)
+        motion = np.zeros(motion_mask.shape, np.int16)
+        if moving and poppers:
+            motion = np.where(motion_mask, self._pop_motion(poppers, geometry, received), motion)
+        residual, residual_mask = self._pop_residual(poppers, geometry, scales)
+        return ReceivedLatents(motion, residual, motion_mask, residual_mask, geometry.level)
+
+    def _pop_motion(self, poppers: dict[int, Popper], geometry: Geometry, received: Flags) -> Values:
+        def code(
+            contexts: Integers, layer: vectors.Layer, component: int, predicted: vectors.Vectors
+        ) -> vectors.Vectors:
+            mine = np.flatnonzero(received[layer.packet])
+            values = predicted.copy()
+            values[mine] += pop_runs(poppers, sort_runs(layer.packet[mine], contexts[mine]), self._motion)
+            return values.astype(np.int16).astype(np.int32)
+
+        return vectors.walk(geometry.height, geometry.width, geometry.packets, code)
+
+    def _pop_residual(
+        self, poppers: dict[int, Popper], geometry: Geometry, scales: dict[int, Integers]
+    ) -> tuple[Values, Flags]:
+        places = layouts(self.tables, geometry.height, geometry.width, geometry.packets)
+        popped = _Pop(self.tables, poppers, Planes(*(np.zeros(len(place.owner), np.int16) for place in places)))
+        arrived = np.zeros(geometry.packets, np.bool_)
+        for agreed in _agreeing(scales):
+            received = np.zeros(geometry.packets, np.bool_)
+            received[agreed] = True
+            residuals.walk(self.tables, places, scales[agreed[0]], received, popped)
+            arrived |= received
+        masks = (arrived.take(place.owner) for place in places)
+        luma, height, width = self.tables.luma, geometry.height, geometry.width
+        mask = merge(Planes(*masks), luma, height, width)  # type: ignore[arg-type]
+        return merge(popped.planes, luma, height, width), mask.astype(np.bool_)
+
+
+class _Push:
+    """Queues what the walk visits."""
+
+    def __init__(self, tables: Tables, pushers: list[Pusher], planes: Planes, places: tuple[Layout, Layout]) -> None:
+        self._residual, self._flag = models(tables.residual), [models(table) for table in tables.flag]
+        self._pushers, self._planes, self._places = pushers, planes, places
+
+    def flags(self, component: int, group: Integers, packets: Bytes, classes: Bytes, where: Where) -> Flags:
+        place = self._places[component]
+        rows = self._planes[component].reshape(-1, place.area)[group]
+        cells = place.mapping.cell[group].reshape(-1).take(np.flatnonzero(rows))
+        flags = np.zeros(len(where), np.bool_)
+        flags[place.block_of.take(cells)] = True
+        push_runs(self._pushers, sort_runs(packets, classes), flags.astype(np.int16), self._flag[component])
+        return flags
+
+    def values(self, component: int, packets: Bytes, classes: Bytes, elements: Where) -> Values:
+        values = self._planes[component].take(elements)
+        push_runs(self._pushers, sort_runs(packets, classes), values, self._residual)
+        return values
+
+
+class _Pop:
+    """Decodes what the walk visits."""
+
+    def __init__(self, tables: Tables, poppers: dict[int, Popper], planes: Planes) -> None:
+        self._residual, self._flag = models(tables.residual), [models(table) for table in tables.flag]
+        self._poppers, self.planes = poppers, planes
+
+    def flags(self, component: int, group: Integers, packets: Bytes, classes: Bytes, where: Where) -> Flags:
+        return pop_runs(self._poppers, sort_runs(packets, classes), self._flag[component]).astype(np.bool_)
+
+    def values(self, component: int, packets: Bytes, classes: Bytes, elements: Where) -> Values:
+        values = pop_runs(self._poppers, sort_runs(packets, classes), self._residual)
+        self.planes[component][elements] = values
+        return values
+
+
+def _agreeing(scales: dict[int, Integers]) -> list[list[int]]:
+    """Packets by the scales they carry. A sender gives all packets of a frame the same: one list. Packets that were
+    forged to differ are decoded on their own."""
+    together: dict[bytes, list[int]] = {}
+    for j, mine in scales.items():
+        together.setdefault(mine.tobytes(), []).append(j)
+    return list(together.values())
