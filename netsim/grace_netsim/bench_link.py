@@ -1,4 +1,4 @@
-"""How many packets a second the pure link moves. The caller gives the clock, so that this measures and times nothing."""
+"""How many packets a second the pure link moves. The caller gives the clock: wall time, or this process's CPU time."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ def measure(config: LinkConfig, packets: int, payload_bytes: int, clock: Clock) 
     seconds = clock() - began
     stats = link.stats()
     return LinkSpeed(
-        packets / seconds, _bare_loop(packets, payload, clock) / seconds, stats.delivered, sum(stats.dropped.values())
+        packets / seconds,
+        min(_bare_loop(packets, payload, clock) for _ in range(3)) / seconds,
+        stats.delivered,
+        sum(stats.dropped.values()),
     )
 
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
+from operator import le
 from types import MappingProxyType
 from typing import Literal
 
 from grace_netsim.errors import TraceError
 from grace_netsim.opportunities import OpportunityTrace
 from grace_netsim.rates import STEP_US, RateSeries
-from grace_netsim.trace_text import lines_of, parse_mbps, parse_milliseconds, parse_seconds
+from grace_netsim.trace_text import MAX_TIME_MS, lines_of, parse_mbps, parse_milliseconds, parse_seconds
 
 Trace = OpportunityTrace | RateSeries
 
@@ -23,6 +25,8 @@ MAX_STEPS = 1_000_000  # of a rate series: more than a day in 100 ms steps
 
 def parse_mahimahi(data: bytes, source: str) -> OpportunityTrace:
     """One integer of milliseconds per line, not decreasing, the last above 0 (mm-link's own rules)."""
+    if (flawless := _flawless_times(data)) is not None:
+        return OpportunityTrace(flawless)
     times: list[int] = []
     last = 0
     for line in lines_of(data, source):
@@ -34,6 +38,16 @@ def parse_mahimahi(data: bytes, source: str) -> OpportunityTrace:
     if last == 0:
         raise TraceError(f"{source}:{len(times)}: the last time is 0 ms; a trace must last some time")
     return OpportunityTrace(tuple(times))
+
+
+def _flawless_times(data: bytes) -> tuple[int, ...] | None:
+    """Ten times faster than line by line, but cannot say what is wrong: None if anything is, or is only unusual."""
+    rows = data.removesuffix(b"\n").split(b"\n")
+    if not all(map(bytes.isdigit, rows)) or max(map(len, rows)) > len(str(MAX_TIME_MS)):
+        return None
+    times = tuple(map(int, rows))
+    in_order = all(map(le, times, islice(times, 1, None)))
+    return times if in_order and 0 < times[-1] <= MAX_TIME_MS else None
 
 
 def parse_steps(data: bytes, source: str) -> RateSeries:
@@ -54,6 +68,8 @@ def parse_steps(data: bytes, source: str) -> RateSeries:
     if len(bounds_us) < 2:
         raise TraceError(f"{source}:1: one line alone says no duration; add a second one")
     bounds_us.append(2 * bounds_us[-1] - bounds_us[-2])
+    if bounds_us[-1] - bounds_us[0] > MAX_STEPS * STEP_US:
+        raise TraceError(f"{source}: lasts longer than a day; cut the file")
     return _series(_resampled(bounds_us, rates_bps), STEP_US, source)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from grace_netsim.errors import TraceError
 
-MAX_FILE_BYTES = 64 << 20  # the largest known mahimahi trace has 12 MB
+MAX_FILE_BYTES = 32 << 20  # the largest of mahimahi's own traces has 12 MB
 MAX_LINE_BYTES = 64
 MAX_TIME_MS = 31 * 86_400_000  # a month
 MAX_RATE_BPS = 100_000_000_000  # 100 Gbit/s
