@@ -15,6 +15,7 @@ from grace_transport.types import FrameReport, KeyFrameRequest
 
 REPEATED_REPORTS = 8  # unconfirmed reports that go along with a new one
 ACKNOWLEDGE_US = 100_000  # complete frames are reported no more often than this
+NEVER = -(1 << 62)  # before any frame, also where the first ones came out of order
 REPEAT_US = 100_000  # without an answer and without new reports; at least the round trip
 
 
@@ -58,18 +59,14 @@ class DecodePlan:
     in_sync: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Seen:
-    """A frame that was handled: `total` 0 if nothing of it was decoded."""
+    """A frame that was handled. `total` 0: nothing of it arrived. `name`: the own state after it."""
 
     total: int
-    complete: bool
     key: bool
-
-    @property
-    def blocks(self) -> bool:
-        """Whether no state before this frame can lead to a reference after it."""
-        return self.key or (self.total > 0 and not self.complete)
+    complete: bool = False
+    name: int = NO_STATE
 
 
 class ReceiverResync:
@@ -83,9 +80,10 @@ class ReceiverResync:
         self._repeat_us = REPEAT_US
         self._states: dict[int, int] = {}  # lineage -> frame after which it is the state
         self._own: tuple[int, int] | None = None  # newest own state: frame, lineage
-        self._seen: dict[int, _Seen] = {}
+        self._seen: dict[int, _Seen] = {}  # in order
+        self._replayed: dict[int, int] = {}  # own state's frame -> name after replaying all later frames on it
         self._newest: int | None = None
-        self._synced: int | None = None  # newest frame whose reference was the sender's
+        self._base = NEVER  # newest frame after which the sender is known to know the own state
         self._open: DecodePlan | None = None
         self._unconfirmed: dict[int, FrameReport] = {}
         self._new: set[int] = set()  # frames whose report never left
@@ -117,7 +115,7 @@ class ReceiverResync:
         if plan.action is Action.WAIT:
             self.key_frames.ask(frame.frame_id, now_us)
         else:
-            self._seen[frame.frame_id] = _Seen(frame.total, False, frame.key)
+            self._seen[frame.frame_id] = _Seen(frame.total, frame.key)
             self._open = plan
         return plan
 
@@ -129,15 +127,13 @@ class ReceiverResync:
         seen = self._seen[frame_id]
         if plan.action is Action.CARRY or not 0 < received <= all_of(seen.total):
             raise ValueError(f"frame {frame_id}: payloads {received:#x} of {seen.total} after {plan.action.value}")
-        complete = received == all_of(seen.total)
-        self._seen[frame_id] = _Seen(seen.total, complete, seen.key)
+        seen.complete = received == all_of(seen.total)
         name = lineage(plan.parent, frame_id, seen.total, received)
         report = FrameReport(frame_id, name, seen.total, received)
         self._adopt(plan, name)
         if plan.in_sync:
-            self._synced = frame_id
-            self._confirm()
-        if plan.in_sync and complete:
+            self._confirm(frame_id)
+        if plan.in_sync and seen.complete:
             self.key_frames.satisfied()
             self._acknowledge = report
         else:
@@ -154,7 +150,6 @@ class ReceiverResync:
             del self._seen[frame_id]
             self.key_frames.ask(frame_id, now_us)
             return None
-        self._seen[frame_id] = _Seen(0, False, False)
         step = decode_step(self._own[1], frame_id, 0, 0)
         self._adopt(plan, step.result)
         self._queue(FrameReport(frame_id, step.result, 0, 0), now_us)
@@ -164,10 +159,13 @@ class ReceiverResync:
     def reset(self) -> None:
         """The stream is another one now: forget all states. The next frame that is no key frame asks for one."""
         self._states.clear()
-        self._own = self._newest = self._synced = self._open = None
+        self._own = self._newest = self._open = self._acknowledge = None
         self._seen.clear()
-        self._confirm()
-        self._acknowledge = None
+        self._replayed.clear()
+        self._unconfirmed.clear()
+        self._new.clear()
+        self._new_us = self._repeat_at_us = None
+        self._base = NEVER
 
     def get_timer(self) -> int | None:
         """When `reports_to_send` has something to say."""
@@ -212,30 +210,41 @@ class ReceiverResync:
         return (_Kind.PARENT_UNKNOWN, ()) if steps is None else (_Kind.PARENT_HERE, steps)
 
     def _derivation(self, frame: AssembledFrame) -> tuple[Step, ...] | None:
-        """Steps to the frame's parent: none if it is here, else replays of complete frames on top of a state.
+        """Steps to the frame's parent: none if it is here, else replays of complete frames on top of an own state.
 
-        Tried from the newest state back to the last frame that cannot be replayed across: an incomplete one, or a key
-        frame. Frames of which nothing arrived are passed over: the sender may have done so. The names decide."""
+        Names are integers: they tell what the sender rebased onto even where a frame to be replayed is incomplete."""
         if frame.parent in self._states:
             return ()
-        for base_frame in range(frame.frame_id - 1, frame.frame_id - 1 - self._window, -1):
-            for name, after in self._states.items():
-                if after == base_frame:
-                    steps = self._replays(name, base_frame, frame.frame_id)
-                    if steps and steps[-1].result == frame.parent:
-                        return steps
-            seen = self._seen.get(base_frame)
-            if seen is None or seen.blocks:
+        for base_frame, name in self._replayed.items():
+            if name == frame.parent:
+                self._confirm(base_frame)
+                later = [after for after, seen in self._seen.items() if base_frame < after and seen.total]
+                if all(self._seen[after].complete for after in later):
+                    return self._replays(base_frame, later)
                 return None
         return None
 
-    def _replays(self, name: int, base_frame: int, frame_id: int) -> tuple[Step, ...]:
+    def _replays(self, base_frame: int, later: list[int]) -> tuple[Step, ...]:
         steps = []
-        for between in range(base_frame + 1, frame_id):
-            if self._seen[between].total:
-                steps.append(replay_step(name, between, self._seen[between].total))
-                name = steps[-1].result
+        name = self._seen[base_frame].name
+        for frame_id in later:
+            steps.append(replay_step(name, frame_id, self._seen[frame_id].total))
+            name = steps[-1].result
         return tuple(steps)
+
+    def _follow(self, frame_id: int, name: int) -> None:
+        """Foresee the names that a rebase onto any own state would lead to, every later frame taken as complete.
+
+        Frames of which nothing arrived are passed over: the sender may have done so, and if not, no name will fit.
+        Nothing is replayed across a key frame."""
+        seen = self._seen[frame_id]
+        if seen.key:
+            self._replayed.clear()
+        elif seen.total:
+            received = all_of(seen.total)
+            for base_frame, before in self._replayed.items():
+                self._replayed[base_frame] = lineage(before, frame_id, seen.total, received, replayed=True)
+        self._replayed[frame_id] = name
 
     def _conclude(self, frame_id: int) -> DecodePlan:
         plan, self._open = self._open, None
@@ -247,20 +256,20 @@ class ReceiverResync:
         for step in plan.steps:
             self._states[step.result] = step.frame_id
         self._states[name] = plan.frame_id
+        self._seen[plan.frame_id].name = name
+        self._follow(plan.frame_id, name)
         self._own = (plan.frame_id, name)
 
     def _prune(self) -> None:
-        """States before a frame that blocks lead nowhere, and those before a frame in sync are not used again."""
+        """The sender builds on nothing older than it knows of. Incomplete and key frames hide what is before."""
         assert self._own is not None
-        newest = self._own[0]
-        floor = newest - self._window + 1
-        for frame_id in range(newest, floor, -1):
-            seen = self._seen.get(frame_id)
-            if seen is None or seen.blocks or frame_id == self._synced:
-                floor = frame_id
-                break
+        floor = max(self._base, self._own[0] - self._window + 1)
+        for known in (self._seen, self._replayed):
+            for frame_id in [old for old in known if old < floor]:
+                del known[frame_id]
+        hidden = [after for after, seen in self._seen.items() if seen.key or (seen.total and not seen.complete)]
+        floor = max([floor, *hidden])
         self._states = {name: after for name, after in self._states.items() if after >= floor}
-        self._seen = {frame_id: seen for frame_id, seen in self._seen.items() if frame_id >= floor}
 
     # -- reports
 
@@ -277,11 +286,16 @@ class ReceiverResync:
             del self._unconfirmed[frame_id]
             self._new.discard(frame_id)
 
-    def _confirm(self) -> None:
-        """A frame in sync shows that the sender knows of everything before it."""
-        self._unconfirmed.clear()
-        self._new.clear()
-        self._new_us = self._repeat_at_us = None
+    def _confirm(self, base_frame: int) -> None:
+        """The sender coded against a state that it can only know if it knows of everything up to `base_frame`."""
+        self._base = max(self._base, base_frame)
+        for frame_id in [old for old in self._unconfirmed if old <= base_frame]:
+            del self._unconfirmed[frame_id]
+            self._new.discard(frame_id)
+        if not self._new:
+            self._new_us = None
+        if not self._unconfirmed:
+            self._repeat_at_us = None
 
     def _due_reports(self, now_us: int) -> list[int]:
         repeat = self._repeat_at_us is not None and self._repeat_at_us <= now_us

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from enum import Enum
 
 from grace_transport.lineage import NO_STATE, all_of, lineage
-from grace_transport.resync.steps import WINDOW_FRAMES, Plan, Retained, Step, StepKind, decode_step, replay_step
+from grace_transport.resync.steps import WINDOW_FRAMES, Plan, Retained, Step, StepKind, replay_step
 from grace_transport.types import FrameReport, KeyFrameRequest
 from grace_transport.wire.media import MAX_TOTAL
 
 MIRROR_LOST_US = 500_000  # a report that stays unexplained for longer ends in a key frame
 KEY_INTERVAL_US = 100_000  # at the least between two key frames on request
 MAX_EVENTS = 64
+
+_Recipe = tuple[int, int, int, int]  # parent, frame id, total, received
+_UNKNOWN: _Recipe = (NO_STATE, -1, 0, 0)
 
 
 class SenderState(Enum):
@@ -111,7 +114,7 @@ class SenderResync:
         self._last: int | None = None  # newest encoded frame
         self._frames: dict[int, _Sent] = {}
         self._held: set[int] = set()  # states the driver has
-        self._recipes: dict[int, Step] = {}  # how to make states that it has not
+        self._recipes: dict[int, _Recipe] = {}  # how to decode what it may not have
         self._base = -1  # newest frame after which the receiver's state is known; -1 and NO_STATE before
         self._base_lineage = NO_STATE
         self._rebased_at = 0  # first frame that was coded knowing of `_base`
@@ -140,7 +143,7 @@ class SenderResync:
         self._check(frame_id, parent, total, key)
         steps = () if key else self._given.steps
         self._held.update(step.result for step in steps)
-        complete = decode_step(parent, frame_id, total, all_of(total)).result
+        complete = lineage(parent, frame_id, total, all_of(total))
         self._held.add(complete)
         self._pass_over(frame_id)
         self._frames[frame_id] = _Sent(parent, total, key, complete)
@@ -163,7 +166,6 @@ class SenderResync:
         self._enter(verdict, report.frame_id)
         if verdict in {Verdict.ACKNOWLEDGED, Verdict.EXPECTED, Verdict.PARTIAL, Verdict.DIVERGED}:
             self._explain()
-            self._prune()
         return verdict
 
     def on_key_frame_request(self, request: KeyFrameRequest, now_us: int) -> None:
@@ -205,11 +207,11 @@ class SenderResync:
         """Steps from held states to `name`, or None if its roots or frames were forgotten."""
         steps: list[Step] = []
         while name not in self._held:
-            step = self._recipes.get(name)
-            if step is None or step.frame_id not in self._frames:
+            parent, frame_id, total, received = self._recipes.get(name, _UNKNOWN)
+            if frame_id not in self._frames:
                 return None
-            steps.append(step)
-            name = step.parent
+            steps.append(Step(StepKind.DECODE, frame_id, total, received, parent, name))
+            name = parent
         return steps[::-1]
 
     # -- what was sent
@@ -252,10 +254,14 @@ class SenderResync:
         names = {sent.complete: None} if sent.total else {}
         if not sent.key and before is not None:
             for parent in before.possible:
-                step = decode_step(parent, frame_id, sent.total, all_of(sent.total))
-                self._recipes[step.result] = step
-                names[step.result] = None
+                names[self._name(parent, frame_id, sent.total, all_of(sent.total))] = None
         sent.possible = tuple(names)
+
+    def _name(self, parent: int, frame_id: int, total: int, received: int) -> int:
+        """Name a state, and remember how it would be made."""
+        name = lineage(parent, frame_id, total, received)
+        self._recipes[name] = (parent, frame_id, total, received)
+        return name
 
     # -- what came back
 
@@ -284,9 +290,8 @@ class SenderResync:
         else:
             return False
         if not (sent.reported and sent.possible == (report.lineage,)):
-            step = decode_step(parent, report.frame_id, report.total, report.received)
-            self._recipes[step.result] = step
-            sent.possible, sent.reported = (step.result,), True
+            name = self._name(parent, report.frame_id, report.total, report.received)
+            sent.possible, sent.reported = (name,), True
             self._look_ahead(report.frame_id)
         return True
 
@@ -351,9 +356,9 @@ class SenderResync:
             if name not in keep:
                 keep.add(name)
                 if name in self._recipes and name not in self._held:
-                    wanted.append(self._recipes[name].parent)
+                    wanted.append(self._recipes[name][0])
         self._held &= keep
-        self._recipes = {name: step for name, step in self._recipes.items() if name in keep}
+        self._recipes = {name: recipe for name, recipe in self._recipes.items() if name in keep}
 
 
 def _is_possible(report: FrameReport, total: int) -> bool:
