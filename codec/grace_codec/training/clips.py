@@ -19,6 +19,7 @@ from grace_codec.errors import CodecError
 from grace_codec.motion import BLOCK, Motion, MotionSearch, Planes, ReferencePicture
 
 Luma = npt.NDArray[np.uint8]
+Crop = tuple[Luma, Luma, Motion]  # y (S, S), uv (2, S/2, S/2), motion (2, S/16, S/16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,10 @@ def read_frames(path: Path, max_frames: int) -> Iterator[Planes]:
             if count >= max_frames:
                 return
             w, h = frame.width // BLOCK * BLOCK, frame.height // BLOCK * BLOCK
-            picture = frame.to_ndarray(format="yuv420p")
             height, width = frame.height & ~1, frame.width & ~1
             if (height, width) != (frame.height, frame.width):
-                picture = frame.reformat(width, height, "yuv420p").to_ndarray()
+                frame = frame.reformat(width, height)  # noqa: PLW2901
+            picture = frame.to_ndarray(format="yuv420p").astype(np.uint8, copy=False)
             y = picture[:height]
             uv = picture[height:].reshape(2, height // 2, width // 2)
             yield y[:h, :w].copy(), uv[0, : h // 2, : w // 2].copy(), uv[1, : h // 2, : w // 2].copy()
@@ -78,7 +79,7 @@ def is_held_out(path: Path, share: float = 0.04) -> bool:
 def load_folder(
     folder: Path, cache: Path | None = None, held_out: bool = False, on_clip: Callable[[int, int], None] | None = None
 ) -> list[Clip]:
-    """All clips under `folder` of the wanted split, decoded once; decoded clips are kept in `cache` for the next run."""
+    """All clips under `folder` of the wanted split, decoded once and kept in `cache` for the next run."""
     paths = [p for p in sorted(folder.rglob("*.mp4")) if is_held_out(p) == held_out]
     if not paths:
         raise CodecError(f"{folder}: no .mp4 clips for the {'held-out' if held_out else 'training'} split")
@@ -105,7 +106,7 @@ def _load_cached(path: Path, cache: Path) -> Clip:
     return clip
 
 
-def cut(clip: Clip, t: int, top: int, left: int, size: int, flip: bool) -> tuple[Luma, Luma, Motion]:
+def cut(clip: Clip, t: int, top: int, left: int, size: int, flip: bool) -> Crop:
     """A square of frame t (top, left, size multiples of 16), mirrored if `flip`: y (size, size), uv, motion."""
     y = clip.y[t, top : top + size, left : left + size]
     uv = clip.uv[t, :, top // 2 : (top + size) // 2, left // 2 : (left + size) // 2]
@@ -117,12 +118,12 @@ def cut(clip: Clip, t: int, top: int, left: int, size: int, flip: bool) -> tuple
     return y[:, ::-1], uv[:, :, ::-1], mirrored
 
 
-def choose(clips: list[Clip], weights: list[int], size: int, rng: random.Random) -> tuple[Clip, int, int, bool]:
-    """A clip (by weight) that is large enough, a corner on the block grid, and whether to mirror."""
+def choose(clips: list[Clip], weights: list[int], size: int, rng: random.Random) -> tuple[int, int, int, bool]:
+    """Index of a clip (by weight) that is large enough, a corner on the block grid, and whether to mirror."""
     for _ in range(1000):
-        clip = rng.choices(clips, weights)[0]
-        height, width = clip.y.shape[1:]
+        index = rng.choices(range(len(clips)), weights)[0]
+        height, width = clips[index].y.shape[1:]
         if min(height, width) >= size:
             top, left = (rng.randrange((side - size) // BLOCK + 1) * BLOCK for side in (height, width))
-            return clip, top, left, rng.random() < 0.5
+            return index, top, left, rng.random() < 0.5
     raise CodecError(f"no clip is as large as the {size} px crop")

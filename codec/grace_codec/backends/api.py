@@ -1,0 +1,31 @@
+"""The seam between models and runtimes: grace-lite's two networks as functions on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Bytes = npt.NDArray[np.uint8]
+Symbols = npt.NDArray[np.int16]
+
+
+class Networks(Protocol):
+    """H and W are multiples of 16. Planes are uint8: y (1, 1, H, W), uv (1, 2, H/2, W/2)."""
+
+    def analyse(self, y: Bytes, uv: Bytes, py: Bytes, puv: Bytes) -> Floats:
+        """A frame and its prediction to latents (1, C, H/16, W/16), before division by the steps."""
+        ...
+
+    def synthesise(
+        self, symbols: Symbols, step: Floats, shrink: Floats, gain: Floats, py: Bytes, puv: Bytes
+    ) -> tuple[Bytes, Bytes]:
+        """Symbols (1, C, H/16, W/16), the level's tables (1, n, 1, 1) and the prediction to the picture."""
+        ...
+
+
+class LoadNetworks(Protocol):
+    def __call__(self, weights: Mapping[str, object]) -> Networks: ...

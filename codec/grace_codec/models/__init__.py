@@ -1,0 +1,1 @@
+"""The networks and what wraps them into numpy: analyse, quantize, reconstruct, replay."""

@@ -1,0 +1,105 @@
+"""grace-lite at run time: classical motion, networks behind a backend, everything else numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from grace_codec.backends.api import Networks
+from grace_codec.latents import Latents, ReceivedLatents
+from grace_codec.models import pixels
+from grace_codec.models.api import FINE, Analysis, Floats, Profile, Reconstruction
+from grace_codec.motion import MAX_VECTOR, Motion, MotionSearch, Planes, ReferencePicture, fill_gaps
+from grace_codec.types import Plane
+
+DEAD_ZONE = 0.7
+
+
+class LiteModel:
+    """The VideoModel of grace-lite and its ablations."""
+
+    def __init__(self, profile: Profile, weights: Mapping[str, Floats], networks: Networks) -> None:
+        """weights: by name, as in lite_net.LiteNet's state; networks: the same weights in a backend."""
+        self.profile = profile
+        self._networks = networks
+        self._log_step, self._shrink = weights["log_step"], np.clip(weights["shrink"], 0, 0.45)
+        self._gain = weights["gain"]
+        self._luma = weights["synthesis.luma.weight"][:, :, 0, 0]
+        self._chroma = weights["synthesis.chroma.weight"][:, :, 0, 0]
+        self._search = MotionSearch()
+        self._picture: ReferencePicture | None = None
+        self._prediction: tuple[ReferencePicture, bytes, Planes] | None = None
+
+    def analyse(self, frame: Planes, reference: Planes) -> Analysis:
+        """Raises ValueError where the sizes differ."""
+        if frame[0].shape != reference[0].shape:
+            raise ValueError(f"frame is {frame[0].shape}, its reference {reference[0].shape}")
+        motion = self._search(frame[0], self._reference(reference))
+        py, pu, pv = self._predict(reference, motion)
+        y, u, v = pixels.pad(frame)
+        latents = self._networks.analyse(
+            y[None, None], np.stack([u, v])[None], py[None, None], np.stack([pu, pv])[None]
+        )
+        return Analysis(motion, np.nan_to_num(latents[0]))
+
+    def steps(self, level: int) -> Floats:
+        return np.asarray(np.exp(self._at(self._log_step, level)), np.float32)
+
+    def quantize(self, analysis: Analysis, level: int) -> Latents:
+        z = analysis.residual / self.steps(level)[:, None, None]
+        symbols = np.where(np.abs(z) < DEAD_ZONE, 0, np.rint(z)).clip(-32767, 32767)
+        return Latents(analysis.motion, symbols.astype(np.int16), level)
+
+    def reconstruct(self, reference: Planes, received: ReceivedLatents) -> Reconstruction:
+        motion = self._motion(received)
+        py, pu, pv = self._predict(reference, motion)
+        height, width = reference[0].shape
+        if not received.residual.any():
+            return Reconstruction(pixels.crop((py, pu, pv), height, width), motion)
+        level = received.level
+        rows = self.steps(level), self._at(self._shrink, level), self._at(self._gain, level)
+        step, shrink, gain = (row[None, :, None, None] for row in rows)
+        y, uv = self._networks.synthesise(received.residual[None], step, shrink, gain, *_tensors((py, pu, pv)))
+        return Reconstruction(pixels.crop((y[0, 0], uv[0, 0], uv[0, 1]), height, width), motion)
+
+    def replay(self, reference: Planes, received: ReceivedLatents) -> Planes:
+        prediction = ReferencePicture(reference).compensate(self._motion(received))
+        symbols = received.residual.astype(np.float32)
+        shrink = self._at(self._shrink, received.level)[:, None, None]
+        step = self.steps(received.level)[:, None, None]
+        coefficients = np.sign(symbols) * np.maximum(np.abs(symbols) - shrink, 0) * step
+        coefficients *= pixels.local_scale(prediction[0])
+        residual = pixels.inverse_transform(coefficients, self._luma, self._chroma)
+        return pixels.crop(pixels.add(prediction, residual), *reference[0].shape)
+
+    def _at(self, table: Floats, fine_level: int) -> Floats:
+        """A table's row at a fine level, interpolated between the trained ones."""
+        level = min(max(fine_level, 0), self.profile.levels - 1) / FINE
+        low = min(int(level), len(table) - 2)
+        mix = np.float32(level - low)
+        return np.asarray(table[low] * (1 - mix) + table[low + 1] * mix, np.float32)
+
+    def _reference(self, planes: Planes) -> ReferencePicture:
+        """The interpolated phases are kept while the same planes are predicted from."""
+        if self._picture is None or any(a is not b for a, b in zip(self._picture.planes, planes, strict=True)):
+            self._picture = ReferencePicture(planes)
+        return self._picture
+
+    def _predict(self, reference: Planes, motion: Motion) -> Planes:
+        picture, key = self._reference(reference), motion.tobytes()
+        if self._prediction is None or self._prediction[0] is not picture or self._prediction[1] != key:
+            self._prediction = picture, key, picture.compensate(motion)
+        return self._prediction[2]
+
+    @staticmethod
+    def _motion(received: ReceivedLatents) -> Motion:
+        known = received.motion_mask[0] & received.motion_mask[1]
+        motion = received.motion if known.all() else fill_gaps(received.motion, known)
+        return motion.clip(-MAX_VECTOR, MAX_VECTOR).astype(np.int16)
+
+
+def _tensors(planes: Planes) -> tuple[Plane, Plane]:
+    """y (1, 1, H, W), uv (1, 2, H/2, W/2)"""
+    y, u, v = planes
+    return y[None, None], np.stack([u, v])[None]

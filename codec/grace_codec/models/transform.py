@@ -1,0 +1,42 @@
+"""The classical skeleton the networks start from: block DCT, and how a 16x16 position lays out its frequencies."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+Matrix = npt.NDArray[np.float32]
+
+POSITION = 16  # luma px per latent position; the transform itself is 8x8 for luma and chroma
+LUMA_FREQUENCIES = 56  # of 64: the higher ones cost 18 % at the highest rates when cut, nothing beyond these
+CHROMA_FREQUENCIES = 22
+CHANNELS = 4 * LUMA_FREQUENCIES + 2 * CHROMA_FREQUENCIES
+
+# Perceptual scale: the step grows with the fourth root of the prediction's local variance, as SSIM's tolerance does
+# (divisive normalization). Measured: 5-6 % less rate at equal SSIM.
+SCALE_FLOOR, SCALE_UNIT, SCALE_POWER = 100.0, 200.0, 0.25
+SCALE_MIN, SCALE_MAX = 0.5, 2.5
+
+RANGE = 32.0  # residuals are divided by this before a learned branch sees them
+
+
+def dct(size: int) -> Matrix:
+    """Orthonormal DCT-II, rows are frequencies: (size, size)."""
+    k, i = np.arange(size)[:, None], np.arange(size)[None]
+    rows = np.cos(math.pi * (i + 0.5) * k / size) * math.sqrt(2 / size)
+    rows[0] /= math.sqrt(2)
+    return rows.astype(np.float32)
+
+
+def low_first(size: int, count: int) -> list[tuple[int, int]]:
+    """The `count` lowest (row, column) frequencies of a square block."""
+    every = [(i, j) for i in range(size) for j in range(size)]
+    return sorted(every, key=lambda f: (f[0] ** 2 + f[1] ** 2, f))[:count]
+
+
+def basis(count: int) -> Matrix:
+    """(count, 64): 8x8 patterns, low frequencies first; orthonormal rows."""
+    d = dct(8)
+    return np.stack([np.outer(d[i], d[j]).ravel() for i, j in low_first(8, count)])

@@ -1,0 +1,107 @@
+"""The models by name: where their weights are, what checks them, and how they are brought to life."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grace_codec.backends import load_networks
+from grace_codec.errors import BackendError, ModelError
+from grace_codec.models import transform as tf
+from grace_codec.models.api import FINE, Profile, VideoModel
+from grace_codec.models.lite import LiteModel
+
+WEIGHTS = Path(__file__).parent.parent / "weights"
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileSpec:
+    """A row of PROFILES. trained: whether weights ship with the package."""
+
+    name: str
+    wire_id: int
+    about: str
+    trained: bool = True
+
+
+PROFILES: dict[str, ProfileSpec] = {
+    s.name: s
+    for s in (
+        ProfileSpec("grace-lite", 1, "trained jointly under simulated loss; CPU default"),
+        ProfileSpec("grace-p", 2, "ablation: trained without loss"),
+        ProfileSpec("grace-d", 3, "ablation: grace-p with only its decoder trained under loss"),
+        ProfileSpec("grace", 4, "GPU quality; defined, its training plan is in TRAINING.md", trained=False),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """tensors: by name; sha256: of the file; card: what the model card's JSON says."""
+
+    tensors: dict[str, np.ndarray[Any, np.dtype[np.float32]]]
+    sha256: str
+    card: dict[str, Any]
+
+
+def weights_paths(name: str, folder: Path = WEIGHTS) -> tuple[Path, Path]:
+    return folder / f"{name}.safetensors", folder / f"{name}.json"
+
+
+def read_weights(name: str, folder: Path = WEIGHTS) -> Weights:
+    """Weights and card of a profile, verified. Raises ModelError with what is wrong and what to do."""
+    data, card_path = weights_paths(name, folder)
+    try:
+        content, card = data.read_bytes(), json.loads(card_path.read_text())
+    except OSError as error:
+        raise ModelError(
+            f"{name}: no weights at {folder} ({error}); train them (codec/TRAINING.md) or reinstall"
+        ) from error
+    except ValueError as error:
+        raise ModelError(f"{card_path}: not JSON ({error}); reinstall the package") from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != card.get("sha256"):
+        raise ModelError(
+            f"{data}: SHA-256 is {digest}, its card says {card.get('sha256')}; the file is damaged, reinstall"
+        )
+    from safetensors.numpy import load as parse
+
+    return Weights(parse(content), digest, card)
+
+
+def load(name: str, backend: str | None = None, folder: Path = WEIGHTS) -> VideoModel:
+    """A profile's model. backend: a name in BACKENDS; by default OpenVINO where it runs, else torch.
+
+    Raises ModelError for unknown profiles and missing or damaged weights, BackendError where none can run."""
+    if name not in PROFILES:
+        raise ModelError(f"unknown profile {name!r}; there are {', '.join(PROFILES)}")
+    spec = PROFILES[name]
+    if not spec.trained:
+        raise ModelError(f"profile {name!r} has no trained weights yet; codec/TRAINING.md says how to train it")
+    weights = read_weights(name, folder)
+    profile = Profile(
+        name=name,
+        wire_id=spec.wire_id,
+        model_id=int(weights.sha256[:8], 16),
+        levels=FINE * (len(weights.tensors["log_step"]) - 1) + 1,
+        luma_frequencies=tf.LUMA_FREQUENCIES,
+        chroma_frequencies=tf.CHROMA_FREQUENCIES,
+    )
+    return LiteModel(profile, weights.tensors, _networks(backend, weights))
+
+
+def _networks(backend: str | None, weights: Weights) -> Any:
+    if backend is not None:
+        return load_networks(backend, weights.tensors)
+    try:
+        return load_networks("openvino", weights.tensors)
+    except BackendError as error:
+        import warnings
+
+        warnings.warn(f"OpenVINO is not there, falling back to torch, about half as fast: {error}", stacklevel=3)
+        return load_networks("torch", weights.tensors)

@@ -1,0 +1,38 @@
+"""The training stages as a table: where each starts from, what it trains, under which loss, for how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from grace_codec.training.loss_simulation import NO_LOSS, PAPER_LOSS, LossDistribution
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """trains: prefixes of the parameters that move; all others stay as they are. steps x batch chains of size px."""
+
+    name: str
+    start: str | None  # the stage whose weights it begins with
+    profile: str  # what its result is called
+    loss: LossDistribution
+    trains: tuple[str, ...]
+    steps: int
+    rate: float  # peak learning rate, warmed up and annealed by a cosine
+    seed: int
+    batch: int = 12
+    size: int = 160
+
+
+EVERYTHING = ("",)
+DECODER = ("synthesis.", "shrink", "gain")
+LEVEL_TABLES = ("log_step", "shrink", "gain")
+
+STAGES: dict[str, Stage] = {
+    s.name: s
+    for s in (
+        Stage("pretrain", None, "grace-p", NO_LOSS, EVERYTHING, 4600, 8e-4, 1),
+        Stage("joint", "pretrain", "grace-lite", PAPER_LOSS, EVERYTHING, 3000, 4e-4, 2),
+        Stage("decoder", "pretrain", "grace-d", PAPER_LOSS, DECODER, 1200, 4e-4, 3),
+        Stage("levels", "joint", "grace-lite", PAPER_LOSS, LEVEL_TABLES, 600, 2e-4, 4),
+    )
+}
