@@ -151,10 +151,12 @@ class ReceiverSession:
     def _advance(self, now_us: int) -> None:
         """Take over what the assembler has ready, and go on decoding."""
         while (event := self._assembler.next_event()) is not None:
-            self._resync.reset()
             if isinstance(event, FrameGivenUp):
                 self._events.append(FrameLost(now_us, event.frame_id, "never complete"))
                 self._resync.key_frames.ask(event.frame_id, now_us)
+            else:
+                self._waiting.clear()
+                self._resync.reset()
         while (frame := self._assembler.next_frame()) is not None:
             self._resends.on_frame_done(frame.frame_id)
             self._waiting.append(frame)

@@ -33,6 +33,7 @@ from grace_transport.wire.twcc import TwccReader, is_twcc, parse_twcc
 RTP_HEADER_BYTES = rtp.HEADER_BYTES + rtp.TRANSPORT_SEQ_BYTES
 PACKET_OVERHEAD_BYTES = RTP_HEADER_BYTES + media.HEADER_BYTES
 MAX_PADDING_BYTES = 224  # libwebrtc RTPSender::kMaxPaddingLength
+RESEND_WINDOW_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,9 @@ class SenderSession:
         self._rate_logged = (0, 0)
         self._last_timestamp = 0
         self._newest_frame_id = 0
+        self._newest_key = 0
+        self._resending: set[tuple[int, int]] = set()  # queued to be sent again
+        self._sent_bytes: deque[tuple[int, int, bool]] = deque()  # of the last second: when, size, resent
 
     # -- the driver's side -------------------------------------------------------------------------------------------
 
@@ -106,6 +110,8 @@ class SenderSession:
         parent = 0 if key else order.parent
         lineage = self._resync.on_encoded(frame_id, parent, len(payloads), key, now_us)
         self._newest_frame_id = frame_id
+        if key:
+            self._newest_key = frame_id
         self._report_resync(frame_id, now_us)
         size = sum(map(len, payloads))
         self._events.append(FrameEncoded(now_us, frame_id, key, size, len(payloads), parent, lineage))
@@ -148,6 +154,11 @@ class SenderSession:
             self._pacer.add_probe(probe, now_us)
         out = []
         for item, cluster in self._pacer.pop_due(now_us):
+            if item.kind == "resend":
+                self._resending.discard((item.frame_id, item.index))
+                self._sent.on_resent(item.frame_id, item.index, now_us)
+                if item.frame_id < self._newest_key:  # nobody waits for it any more
+                    continue
             out.append(self._stamp(item, cluster, now_us))
         padding_bytes, cluster = self._pacer.padding_wanted(now_us)
         while padding_bytes > 0:
@@ -184,12 +195,20 @@ class SenderSession:
     def _budget(self, key: bool, now_us: int) -> Budget:
         """Payload bytes for the next frame: what congestion control allows, less our headers."""
         config = self._config
-        wire_bytes = self._controller.frame_bytes(config.fps, now_us)
+        wire_bytes = int(self._controller.frame_bytes(config.fps, now_us) * (1 - self._resend_share(now_us)))
         if key:
             wire_bytes = int(wire_bytes * config.key_frame_intervals)
         packets = -(-wire_bytes // (config.max_payload_bytes + PACKET_OVERHEAD_BYTES))
         media_bytes = wire_bytes - packets * PACKET_OVERHEAD_BYTES
         return Budget(max(media_bytes, config.min_frame_bytes), config.max_payload_bytes)
+
+    def _resend_share(self, now_us: int) -> float:
+        """What of the rate goes into resends, at most half (libwebrtc FecControllerDefault::UpdateFecRates)."""
+        sent = self._sent_bytes
+        while sent and sent[0][0] < now_us - RESEND_WINDOW_US:
+            sent.popleft()
+        resent = sum(size for _, size, again in sent if again)
+        return min(resent / sum(size for _, size, _ in sent), 0.5) if resent else 0.0
 
     def _enqueue_frame(self, order: EncodeWanted, key: bool, payloads: tuple[bytes, ...], now_us: int) -> None:
         total, last = len(payloads), len(payloads) - 1
@@ -239,6 +258,7 @@ class SenderSession:
         data = rtp.build_rtp(packet, config.transport_seq_id)
         self._controller.on_packet_sent(PacketSent(self._seq, now_us, len(data), cluster))
         self._events.append(PacketLeft(now_us, self._seq, what[0], what[1], len(data), what[2]))
+        self._sent_bytes.append((now_us, len(data), what[2] == "resend"))
         self._seq += 1
         self._rtp_seq += 1
         return data
@@ -264,6 +284,12 @@ class SenderSession:
                 case KeyFrameRequest():
                     self._resync.on_key_frame_request(message, now_us)
                 case ResendRequest():
-                    for item in self._sent.wanted(message, now_us):
-                        again = replace(item, payload=media.mark_resent(item.payload), kind="resend")
-                        self._enqueue(again, Priority.RETRANSMISSION, now_us)
+                    self._resend(message, now_us)
+
+    def _resend(self, request: ResendRequest, now_us: int) -> None:
+        """Queue what is asked for, unless it is queued already (libwebrtc RtpPacketHistory: pending transmission)."""
+        for item in self._sent.wanted(request, now_us):
+            if (item.frame_id, item.index) not in self._resending and item.frame_id >= self._newest_key:
+                self._resending.add((item.frame_id, item.index))
+                again = replace(item, payload=media.mark_resent(item.payload), kind="resend")
+                self._enqueue(again, Priority.RETRANSMISSION, now_us)

@@ -136,6 +136,8 @@ class ResendRequester:
             wanted &= ~progress.asked
         if not wanted and progress.total:
             progress.new_us = None  # what was missing came: reordered, not lost
+            if progress.retry_us is not None and progress.retry_us <= now_us:
+                progress.retry_us = None
             return None
         progress.asked |= wanted
         progress.requests += 1
@@ -213,6 +215,12 @@ class RetransmissionBuffer(Generic[Item]):
             stored.size_bytes += size_bytes
             self._bytes += size_bytes
         self._forget(now_us)
+
+    def on_resent(self, frame_id: int, index: int, now_us: int) -> None:
+        """Payload `index` of a frame left again only now: the pacer held it back."""
+        stored = self._frames.get(frame_id)
+        if stored is not None:
+            stored.resent_us[index] = now_us
 
     def wanted(self, request: ResendRequest, now_us: int) -> list[Item]:
         """What was asked for and is still here. Nothing is handed out twice within half a round trip."""
