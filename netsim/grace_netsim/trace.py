@@ -31,9 +31,11 @@ def find_trace(name: str) -> Path:
     path = Path(name)
     if path.exists():
         return path
-    shipped = shipped_folder() / f"{name}.mahi"
-    if name in SHIPPED and shipped.exists():
-        return shipped
+    if name in SHIPPED:
+        shipped = shipped_folder() / f"{name}.mahi"
+        if shipped.exists():
+            return shipped
+        raise TraceError(f"{name}: {shipped} is missing; install grace-rtc again, or check the whole repository out")
     near = get_close_matches(name, SHIPPED, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"shipped traces are {SHIPPED[0]} … {SHIPPED[-1]}"
     raise TraceError(f"{name}: no such file and no shipped trace; {hint}")
@@ -41,6 +43,12 @@ def find_trace(name: str) -> Path:
 
 def read_trace(path: Path, form: str | None = None) -> Trace:
     """Read a trace file; `form` is a key of FORMATS, or None to tell by suffix and first line."""
+    data = read_bounded(path)
+    return FORMATS[form or guess_format(data, path.suffix)].parse(data, str(path))
+
+
+def read_bounded(path: Path) -> bytes:
+    """The bytes of a file that may come from anywhere: TraceError if it cannot be read or is too large."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
@@ -48,7 +56,7 @@ def read_trace(path: Path, form: str | None = None) -> Trace:
         raise TraceError(f"{path}: {(error.strerror or str(error)).lower()}; give a readable trace file") from error
     if len(data) > MAX_FILE_BYTES:
         raise TraceError(f"{path}: larger than {MAX_FILE_BYTES >> 20} MiB; cut it first")
-    return FORMATS[form or guess_format(data, path.suffix)].parse(data, str(path))
+    return data
 
 
 def load_opportunities(name: str) -> OpportunityTrace:

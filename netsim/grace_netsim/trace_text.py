@@ -69,6 +69,13 @@ def parse_mbps(line: Line, field: str) -> int:
     return rate_bps
 
 
+def parse_probability(line: Line, field: str) -> float:
+    value = _decimal(line, field, "loss")
+    if value > 1:
+        raise line.error(f"a loss of {field} is above 1", "write shares, not percent")
+    return value
+
+
 def _decimal(line: Line, field: str, unit: str) -> float:
     """Plain decimal notation with an optional exponent, not negative; nan, inf and underscores are refused."""
     if not field or not set(field) <= set("0123456789.eE+-"):
