@@ -90,12 +90,26 @@ class LatentCoder:
         received = np.zeros(geometry.packets, np.bool_)
         received[list(streams)] = True
         scales = {j: pop_scales(popper, self.tables, self.base(geometry.level)) for j, popper in poppers.items()}
-        motion_mask = received[mapping(1, geometry.height, geometry.width, geometry.packets).packet].repeat(2, 0)
+        motion_mask, residual_mask = self._masks(geometry.height, geometry.width, received)
         motion = np.zeros(motion_mask.shape, np.int16)
         if moving and poppers:
             motion = np.where(motion_mask, self._pop_motion(poppers, geometry, received), motion)
-        residual, residual_mask = self._pop_residual(poppers, geometry, scales)
+        residual = self._pop_residual(poppers, geometry, scales)
         return ReceivedLatents(motion, residual, motion_mask, residual_mask, geometry.level)
+
+    def subset(self, latents: Latents, received: Flags) -> ReceivedLatents:
+        """What is left of latents when only the packets marked in `received` (packets,) arrive."""
+        _, height, width = latents.residual.shape
+        motion_mask, residual_mask = self._masks(height, width, received)
+        motion, residual = latents.motion * motion_mask, latents.residual * residual_mask
+        return ReceivedLatents(motion, residual, motion_mask, residual_mask, latents.level)
+
+    def _masks(self, height: int, width: int, received: Flags) -> tuple[Flags, Flags]:
+        """(2, H, W) and (C, H, W): which elements travel in the packets marked."""
+        motion_mask = received[mapping(1, height, width, len(received)).packet].repeat(2, 0)
+        places = layouts(self.tables, height, width, len(received))
+        luma, chroma = (received.take(place.owner).view(np.int8).astype(np.int16) for place in places)
+        return motion_mask, merge(Planes(luma, chroma), self.tables.luma, height, width).astype(np.bool_)
 
     def _pop_motion(self, poppers: dict[int, Popper], geometry: Geometry, received: Flags) -> Values:
         def code(
@@ -108,21 +122,14 @@ class LatentCoder:
 
         return vectors.walk(geometry.height, geometry.width, geometry.packets, code)
 
-    def _pop_residual(
-        self, poppers: dict[int, Popper], geometry: Geometry, scales: dict[int, Integers]
-    ) -> tuple[Values, Flags]:
+    def _pop_residual(self, poppers: dict[int, Popper], geometry: Geometry, scales: dict[int, Integers]) -> Values:
         places = layouts(self.tables, geometry.height, geometry.width, geometry.packets)
         popped = _Pop(self.tables, poppers, Planes(*(np.zeros(len(place.owner), np.int16) for place in places)))
-        arrived = np.zeros(geometry.packets, np.bool_)
         for agreed in _agreeing(scales):
             received = np.zeros(geometry.packets, np.bool_)
             received[agreed] = True
             residuals.walk(self.tables, places, scales[agreed[0]], received, popped)
-            arrived |= received
-        masks = (arrived.take(place.owner) for place in places)
-        luma, height, width = self.tables.luma, geometry.height, geometry.width
-        mask = merge(Planes(*masks), luma, height, width)  # type: ignore[arg-type]
-        return merge(popped.planes, luma, height, width), mask.astype(np.bool_)
+        return merge(popped.planes, self.tables.luma, geometry.height, geometry.width)
 
 
 class _Push:

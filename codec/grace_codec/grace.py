@@ -1,0 +1,355 @@
+"""GRACE as a packet codec: frames to payloads, any subset of payloads to a frame. Owns how model, entropy coder, I-patches
+and rate control work together; refuses to know packets on the wire.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from grace_codec.api import LossResponse
+from grace_codec.entropy.coder import Geometry, LatentCoder
+from grace_codec.entropy.tables import Tables
+from grace_codec.intra.patch import PatchPolicy, PatchScanner, apply_patch
+from grace_codec.intra.still import AV1, MAX_CRF, MIN_CRF, decode_still, encode_still
+from grace_codec.latents import Latents, ReceivedLatents
+from grace_codec.models.api import Analysis, VideoModel
+from grace_codec.packets.mapping import MAX_PACKETS
+from grace_codec.packets.payload import (
+    HEADER_BYTES,
+    KEY_HEADER_BYTES,
+    Context,
+    KeyChunk,
+    Patch,
+    PredictedPayload,
+    RejectedError,
+    carries_patch,
+    join_key,
+    read_key,
+    read_predicted,
+    write_key,
+    write_predicted,
+)
+from grace_codec.rate import FILL_AIM, FILL_HIGH, FILL_LOW, FrameQuantizer, RateControl, packets_for
+from grace_codec.types import Budget, CodedFrame, Decoded, Frame, Plane, ReceivedFrame, Reference
+
+Planes = tuple[Plane, Plane, Plane]
+
+MOTION_BITS = 12  # of a vector that is not zero: a first guess, which the rate control corrects
+TRIES = 4  # of entropy coding a frame until it fills its budget
+HELD_FRAMES = 12  # whose latents are kept for replay
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A reference: what a decoder shows."""
+
+    planes: Planes
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A frame's payloads with what they decode to; `host` is the payload with the I-patch, −1 where none is."""
+
+    payloads: Mapping[int, bytes]
+    total: int
+    latents: Latents
+    patch: Patch | None
+    host: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """The payloads of a P-frame that were accepted, decoded."""
+
+    latents: ReceivedLatents
+    patch: Patch | None
+    used: frozenset[int]
+
+
+class GraceCodec:
+    """Both ends of a call with one profile. `model` and `tables` must belong together; `identity` of both is checked
+    in every payload."""
+
+    loss_response = LossResponse.RESYNC
+
+    def __init__(self, model: VideoModel, tables: Tables, patches: PatchPolicy | None = None) -> None:
+        """`patches`: None for the default policy."""
+        profile = model.profile
+        chroma = tables.channels - tables.luma
+        if (tables.luma, chroma) != (profile.luma_frequencies, 2 * profile.chroma_frequencies):
+            raise ValueError(f"tables for {tables.luma} + {chroma} channels do not fit profile {profile.name}")
+        self.name = profile.name
+        self._model, self._profile = model, profile
+        self._coder = LatentCoder(tables, profile.levels)
+        self.identity = profile.model_id ^ tables.checksum
+        self._rate = RateControl(profile.levels)
+        self._policy = patches or PatchPolicy()
+        self._scanner = PatchScanner(self._policy)
+        self._held = _HeldLatents(self._coder)
+        self._key_crf = 32
+
+    def encode(self, frame: Frame, reference: Reference | None, budget: Budget) -> CodedFrame:
+        """Raises ValueError where the reference is of another picture size, or not this codec's."""
+        planes = (frame.y, frame.u, frame.v)
+        if reference is None:
+            return self._encode_key(frame.frame_id, planes, budget)
+        parent = _planes(reference)
+        analysis = self._model.analyse(planes, parent)
+        patch = self._scanner.next_patch(frame.frame_id, planes, budget.frame_bytes)
+        sent = patch[0] if patch else None
+        latents, payloads = self._fill(analysis, sent, (frame.width, frame.height), budget)
+        host = next((j for j, data in enumerate(payloads) if carries_patch(data)), -1)
+        sent = sent if host >= 0 else None
+        self._held.add(frame.frame_id, _Held(dict(enumerate(payloads)), len(payloads), latents, sent, host))
+        shown = self._model.reconstruct(parent, complete(latents)).planes
+        if sent:
+            apply_patch(shown, sent, self._policy.period)
+        self._scanner.on_picture(frame.frame_id, shown, planes)
+        return CodedFrame(frame.frame_id, False, payloads, Picture(_frozen(shown)))
+
+    def _fill(
+        self, analysis: Analysis, patch: Patch | None, size: tuple[int, int], budget: Budget
+    ) -> tuple[Latents, tuple[bytes, ...]]:
+        """The finest latents whose payloads fit the budget."""
+        profile, rate = self._profile, self._rate
+        quantizer = FrameQuantizer(analysis.residual, self._model.steps, profile.luma_frequencies, rate.finest())
+        motion_bytes = MOTION_BITS / 8 * np.count_nonzero(analysis.motion.any(0))
+        room = budget.frame_bytes - (len(patch.data) + 3 if patch else 0)
+        best: tuple[Latents, tuple[bytes, ...]] | None = None
+        best_size, top = 0, profile.levels - 1
+        for _ in range(TRIES):
+            level = rate.search(quantizer, motion_bytes, FILL_AIM * room, budget.max_payload_bytes)
+            latents = quantizer.latents(analysis.motion, level)
+            payloads = self._pack(latents, patch, size, budget.max_payload_bytes)
+            total = sum(map(len, payloads))
+            estimated = rate.estimate(quantizer, level, motion_bytes, budget.max_payload_bytes)
+            patch_bytes = budget.frame_bytes - room
+            rate.learn(estimated, total - patch_bytes, rate.fixed_bytes * len(payloads))
+            if best_size < total <= FILL_HIGH * budget.frame_bytes:
+                best, best_size = (latents, payloads), total
+            full = total >= FILL_LOW * budget.frame_bytes or level == top
+            if (best and full and best_size == total) or (level == 0 and total > FILL_HIGH * budget.frame_bytes):
+                break
+        if best is None:
+            best = self._squeeze(latents, size, budget)
+        rate.level = best[0].level
+        return best
+
+    def _squeeze(self, latents: Latents, size: tuple[int, int], budget: Budget) -> tuple[Latents, tuple[bytes, ...]]:
+        """For budgets below the coarsest level: leave out channels from the back of the coding order, then motion."""
+        tables = self._coder.tables
+        keep = tables.channels
+        while keep:
+            keep //= 2
+            wanted = np.zeros(tables.channels, np.bool_)
+            wanted[tables.order[:keep]] = True
+            luma = wanted[: tables.luma].repeat(4)
+            kept = np.concatenate([luma, wanted[tables.luma :]])[:, None, None]
+            latents = Latents(latents.motion, np.where(kept, latents.residual, 0).astype(np.int16), latents.level)
+            payloads = self._pack(latents, None, size, budget.max_payload_bytes)
+            if sum(map(len, payloads)) <= FILL_HIGH * budget.frame_bytes:
+                return latents, payloads
+        latents = Latents(np.zeros_like(latents.motion), latents.residual, latents.level)
+        return latents, self._pack(latents, None, size, budget.max_payload_bytes)
+
+    def _pack(
+        self, latents: Latents, patch: Patch | None, size: tuple[int, int], max_payload: int
+    ) -> tuple[bytes, ...]:
+        """Payloads of at most `max_payload` bytes; the I-patch goes with the smallest stream."""
+        moving = bool(latents.motion.any())
+        patch_bytes = len(patch.data) + 3 if patch else 0
+        total = 2 if moving or latents.residual.any() else 1
+        while True:
+            streams = self._coder.encode(latents, total)
+            host = min(range(total), key=lambda j: len(streams[j]))
+            sizes = [len(s) + HEADER_BYTES + (patch_bytes if j == host else 0) for j, s in enumerate(streams)]
+            needed = max(total + 1, min(packets_for(sum(sizes), max_payload), 2 * total))
+            if max(sizes) <= max_payload or total == MAX_PACKETS:
+                break
+            total = min(needed, MAX_PACKETS)
+        payloads = []
+        for j, stream in enumerate(streams):
+            payload = PredictedPayload(latents.level, moving, stream, patch if j == host else None)
+            payloads.append(write_predicted(payload, self._context(size, j, total)))
+        return tuple(payloads)
+
+    def _context(self, size: tuple[int, int], index: int, total: int) -> Context:
+        return Context(self._profile.wire_id, self.identity & 0xFFFFFFFF, *size, index, total)
+
+    def _encode_key(self, frame_id: int, planes: Planes, budget: Budget) -> CodedFrame:
+        """A still picture of the best quality that fits; the worst quality where none does."""
+        height, width = planes[0].shape
+        low, high, data = MIN_CRF, MAX_CRF + 1, b""  # low: fits or untried; high: does not fit
+        crf = self._key_crf
+        coded: dict[int, bytes] = {}
+        room = (
+            budget.frame_bytes - KEY_HEADER_BYTES - HEADER_BYTES * (1 + budget.frame_bytes // budget.max_payload_bytes)
+        )
+        for _ in range(5):
+            coded[crf] = data = encode_still(planes, crf)
+            if len(data) > room:
+                low = crf + 1
+            else:
+                high = crf
+            if low >= high or FILL_LOW * room <= len(data) <= room:
+                break
+            guess = crf + round(10 * np.log2(len(data) / max(1, FILL_AIM * room)))  # bytes halve in about 10 steps
+            crf = int(min(max(guess, low), high - 1 if high > MIN_CRF else MIN_CRF, MAX_CRF))
+            if crf in coded:
+                break
+        fitting = [c for c, d in coded.items() if len(d) <= room]
+        self._key_crf = min(fitting) if fitting else max(coded)
+        if not fitting:
+            self._key_crf = MAX_CRF
+            coded.setdefault(MAX_CRF, encode_still(planes, MAX_CRF))
+        data = coded[self._key_crf]
+        payloads = write_key(AV1, (width, height), data, self._context((0, 0), 0, 1), budget.max_payload_bytes)
+        shown = decode_still(data, width, height)
+        if shown is None:
+            raise ValueError(f"the AV1 encoder made a {width}x{height} picture that does not decode")
+        self._scanner.on_picture(frame_id, shown, planes)
+        return CodedFrame(frame_id, True, payloads, Picture(_frozen(shown)))
+
+    def decode(self, received: ReceivedFrame, reference: Reference | None) -> Decoded:
+        if received.key:
+            return self._decode_key(received, reference)
+        if not isinstance(reference, Picture):
+            reasons = dict.fromkeys(received.payloads, "a P-frame without a reference")
+            return Decoded(None, reference, frozenset(), reasons)
+        opened, rejected = self._open(received, reference)
+        if opened is None:
+            return Decoded(None, reference, frozenset(), rejected)
+        shown = _frozen(self._shown(opened, self._model.reconstruct(reference.planes, opened.latents).planes))
+        return Decoded(Frame(received.frame_id, 0, *shown), Picture(shown), opened.used, rejected)
+
+    def replay(self, received: ReceivedFrame, reference: Reference) -> Reference:
+        if received.key:
+            return self._decode_key(received, reference).reference or reference
+        opened, _ = self._open(received, Picture(_planes(reference)))
+        if opened is None:
+            return reference
+        return Picture(_frozen(self._shown(opened, self._model.replay(_planes(reference), opened.latents))))
+
+    def _shown(self, opened: _Opened, planes: Planes) -> Planes:
+        if opened.patch:
+            apply_patch(planes, opened.patch, self._policy.period)
+        return planes
+
+    def _open(self, received: ReceivedFrame, reference: Picture) -> tuple[_Opened | None, dict[int, str]]:
+        """Check and entropy-decode what arrived. Payloads of the same frame must agree; the first one rules."""
+        if held := self._held.find(received):
+            return held, {}
+        height, width = reference.planes[0].shape
+        good, rejected = self._read(received, (width, height))
+        if not good:
+            return None, rejected
+        first = good[min(good)]
+        streams = {j: payload.stream for j, payload in good.items()}
+        blocks = Geometry(-(-height // 16), -(-width // 16), first.level, received.total)
+        latents = self._coder.decode(streams, blocks, first.moving)
+        host = min((j for j in good if good[j].patch), default=-1)
+        patch = good[host].patch if host >= 0 else None
+        payloads = {j: received.payloads[j] for j in good}
+        whole = Latents(latents.motion, latents.residual, latents.level)
+        self._held.add(received.frame_id, _Held(payloads, received.total, whole, patch, host))
+        return _Opened(latents, patch, frozenset(good)), rejected
+
+    def _read(
+        self, received: ReceivedFrame, size: tuple[int, int]
+    ) -> tuple[dict[int, PredictedPayload], dict[int, str]]:
+        good: dict[int, PredictedPayload] = {}
+        rejected: dict[int, str] = {}
+        for j, data in sorted(received.payloads.items()):
+            try:
+                payload = read_predicted(data, self._context(size, j, received.total))
+                if payload.level >= self._profile.levels:
+                    raise RejectedError(f"rate level {payload.level} of {self._profile.levels}")
+                first = good[min(good)] if good else payload
+                if (payload.level, payload.moving) != (first.level, first.moving):
+                    raise RejectedError("disagrees with the frame's other payloads")
+            except RejectedError as error:
+                rejected[j] = str(error)
+            else:
+                good[j] = payload
+        return good, rejected
+
+    def _decode_key(self, received: ReceivedFrame, reference: Reference | None) -> Decoded:
+        chunks: dict[int, KeyChunk] = {}
+        rejected: dict[int, str] = {}
+        for j, data in received.payloads.items():
+            try:
+                chunks[j] = read_key(data, self._context((0, 0), j, received.total))
+            except RejectedError as error:
+                rejected[j] = str(error)
+        used = frozenset(chunks)
+        shown = None
+        if len(chunks) == received.total:
+            try:
+                shown = _still([chunks[j] for j in range(received.total)])
+            except RejectedError as error:
+                return Decoded(None, reference, frozenset(), rejected | dict.fromkeys(chunks, str(error)))
+        if shown is None:
+            return Decoded(None, reference, used, rejected)
+        planes = _frozen(shown)
+        return Decoded(Frame(received.frame_id, 0, *planes), Picture(planes), used, rejected)
+
+
+class _HeldLatents:
+    """Latents of the newest frames, so that a replay does not decode them again."""
+
+    def __init__(self, coder: LatentCoder) -> None:
+        self._coder = coder
+        self._frames: OrderedDict[int, _Held] = OrderedDict()
+
+    def add(self, frame_id: int, held: _Held) -> None:
+        self._frames[frame_id] = held
+        self._frames.move_to_end(frame_id)
+        while len(self._frames) > HELD_FRAMES:
+            self._frames.popitem(last=False)
+
+    def find(self, received: ReceivedFrame) -> _Opened | None:
+        """The latents of these very payloads, where all of them were decoded before."""
+        held = self._frames.get(received.frame_id)
+        if held is None or held.total != received.total or not received.payloads:
+            return None
+        if any(held.payloads.get(j) != data for j, data in received.payloads.items()):
+            return None
+        patch = held.patch if held.host in received.payloads else None
+        if len(received.payloads) == held.total:
+            return _Opened(complete(held.latents), patch, frozenset(received.payloads))
+        arrived = np.zeros(held.total, np.bool_)
+        arrived[list(received.payloads)] = True
+        return _Opened(self._coder.subset(held.latents, arrived), patch, frozenset(received.payloads))
+
+
+def complete(latents: Latents) -> ReceivedLatents:
+    """Latents of which nothing was lost."""
+    masks = np.ones(latents.motion.shape, np.bool_), np.ones(latents.residual.shape, np.bool_)
+    return ReceivedLatents(latents.motion, latents.residual, *masks, latents.level)
+
+
+def _still(chunks: list[KeyChunk]) -> Planes:
+    """The picture of a complete key frame. Raises RejectedError where the chunks are not one."""
+    if any(chunk.codec != AV1 for chunk in chunks):
+        raise RejectedError(f"key frame of codec {chunks[0].codec}, not {AV1} (AV1)")
+    width, height = chunks[0].size or (0, 0)
+    shown = decode_still(join_key(chunks), width, height)
+    if shown is None:
+        raise RejectedError(f"key frame is no AV1 picture of {width}x{height}")
+    return shown
+
+
+def _planes(reference: Reference) -> Planes:
+    if not isinstance(reference, Picture):
+        raise ValueError(f"a {type(reference).__name__} is no reference of this codec")
+    return reference.planes
+
+
+def _frozen(planes: Planes) -> Planes:
+    for plane in planes:
+        plane.flags.writeable = False
+    return planes

@@ -1,0 +1,136 @@
+"""I-patches (paper B.2): where they lie, and which are worth sending. Knows neither packets nor networks.
+
+The picture is split into at most `period` regions; frame by frame one of them is coded again without reference to
+anything, so that whatever error has crept in is gone after one scan. A patch costs bits that the P-frame could use, so it
+is sent only where it is at least as good as what stands there, or where its turn for an unconditional refresh has come
+(which bounds the drift between devices whose arithmetic differs in the last bit).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from grace_codec.errors import BackendError
+from grace_codec.intra.still import MAX_CRF, MIN_CRF, Planes, decode_still, encode_still
+from grace_codec.packets.payload import Patch
+
+MIN_SIDE_PX = 64  # below, headers outweigh pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Luma pixels [top, bottom) x [left, right), all even."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    def cut(self, planes: Planes) -> Planes:
+        y, u, v = planes
+        half = slice(self.top // 2, self.bottom // 2), slice(self.left // 2, self.right // 2)
+        return y[self.top : self.bottom, self.left : self.right], u[half], v[half]
+
+    def paste(self, planes: Planes, patch: Planes) -> None:
+        """Overwrite this region of `planes` in place."""
+        for target, source in zip(self.cut(planes), patch, strict=True):
+            target[...] = source
+
+
+def _cuts(length: int, parts: int) -> list[int]:
+    return [round(length * i / parts / 8) * 8 for i in range(parts)] + [length]
+
+
+@lru_cache(maxsize=8)
+def regions(height: int, width: int, period: int) -> tuple[Region, ...]:
+    """The regions of a picture: as square as it goes, at most `period`, none smaller than MIN_SIDE_PX a side."""
+    most_rows, most_columns = max(1, height // MIN_SIDE_PX), max(1, width // MIN_SIDE_PX)
+    pairs = [(r, c) for r in range(1, most_rows + 1) for c in range(1, most_columns + 1) if r * c <= period]
+    rows, columns = max(pairs, key=lambda p: (p[0] * p[1], -abs(height / p[0] - width / p[1])))
+    ys, xs = _cuts(height, rows), _cuts(width, columns)
+    return tuple(
+        Region(top, bottom, left, right)
+        for top, bottom in zip(ys, ys[1:], strict=False)
+        for left, right in zip(xs, xs[1:], strict=False)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PatchPolicy:
+    """period: frames per scan (paper: 10 to 30). unconditional: every how many scans a patch is sent in any case
+    (0: never). share: of the frame's budget that a patch may take."""
+
+    period: int = 30
+    unconditional: int = 10
+    share: float = 0.2
+
+
+class PatchScanner:
+    """Chooses each frame's patch. State: the quality setting it last used, and how good the picture stood."""
+
+    def __init__(self, policy: PatchPolicy) -> None:
+        self.policy = policy
+        self._crf = 36
+        self._standing: float | None = None  # mean squared error of the next region in the last picture
+
+    def next_patch(self, frame_id: int, planes: Planes, budget_bytes: int) -> tuple[Patch, Planes] | None:
+        """The patch for this frame with its decoded picture, or None where none is worth its bytes."""
+        height, width = planes[0].shape
+        places = regions(height, width, self.policy.period)
+        slot = frame_id % self.policy.period
+        if slot >= len(places) or self._standing is None:
+            return None
+        due = bool(self.policy.unconditional) and (frame_id // self.policy.period) % self.policy.unconditional == 0
+        region = places[slot].cut(planes)
+        try:
+            data = encode_still((region[0], region[1], region[2]), self._crf)
+        except BackendError:
+            return None
+        shown = decode_still(data, *region[0].shape[::-1])
+        if shown is None:
+            return None
+        error = _error(shown, region)
+        fits = len(data) <= self.policy.share * budget_bytes
+        worth = fits and (error <= self._standing or due)
+        self._adapt(error, fits)
+        return (Patch(slot, data), shown) if worth else None
+
+    def on_picture(self, frame_id: int, shown: Planes, source: Planes) -> None:
+        """Note how good the region of the next frame's patch stands in this picture."""
+        height, width = source[0].shape
+        places = regions(height, width, self.policy.period)
+        slot = (frame_id + 1) % self.policy.period
+        self._standing = _error(places[slot].cut(shown), places[slot].cut(source)) if slot < len(places) else None
+
+    def _adapt(self, error: float, fits: bool) -> None:
+        """Follow the quality of the P-frames, just better; but never above the patch's share of the budget."""
+        assert self._standing is not None
+        if not fits:
+            step = 4
+        elif error > self._standing:
+            step = -3
+        else:
+            step = 1 if error < 0.8 * self._standing else 0
+        self._crf = min(max(self._crf + step, MIN_CRF), MAX_CRF)
+
+
+def apply_patch(planes: Planes, patch: Patch, period: int) -> bool:
+    """Put a received patch into a picture, in place. False where the patch is unusable (the picture stays as it was)."""
+    places = regions(planes[0].shape[0], planes[0].shape[1], period)
+    if patch.slot >= len(places):
+        return False
+    region = places[patch.slot]
+    shown = decode_still(patch.data, region.right - region.left, region.bottom - region.top)
+    if shown is None:
+        return False
+    region.paste(planes, shown)
+    return True
+
+
+def _error(a: Planes, b: Planes) -> float:
+    """Mean squared error of luma."""
+    difference = a[0].astype(np.int32) - b[0]
+    return float(np.mean(difference * difference))

@@ -1,0 +1,145 @@
+"""Which rate level makes a frame fit its budget. Owns quantization by rate and distortion and the count of bits; runs no
+network: a try touches only the few residual elements that could be non-zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from grace_codec.entropy.scales import magnitude_bits
+from grace_codec.latents import Latents
+
+Floats = npt.NDArray[np.float32]
+
+LAMBDA = 0.058  # half of dD/dR = (ln 2 / 6) steps² per bit at high rate
+MIN_THRESHOLD, MAX_THRESHOLD = 0.6, 0.8  # of ±1, in steps; contexts make ±1 cheaper than its channel alone says
+FILL_LOW, FILL_HIGH, FILL_AIM = 0.88, 1.04, 0.97  # of the budget: retry below, retry above, aim
+
+
+def channel_map(luma: int, channels: int) -> npt.NDArray[np.int64]:
+    """(channels,) scale channel of every residual channel: four luma sub-blocks share one."""
+    c = np.arange(channels)
+    return np.where(c < 4 * luma, c // 4, c - 3 * luma)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Residual elements that are not zero at the finest level considered."""
+
+    index: npt.NDArray[np.int64]  # into the flat residual
+    magnitude: Floats
+    channel: npt.NDArray[np.int64]  # residual channel
+    finest: int
+
+
+class FrameQuantizer:
+    """Quantizes one frame's residual, (C, H, W) float, at any level."""
+
+    def __init__(self, residual: Floats, steps: Callable[[int], Floats], luma: int, finest: int) -> None:
+        self._residual, self._steps = residual, steps
+        self._scale_of = channel_map(luma, len(residual))
+        counts = np.bincount(self._scale_of) * residual[0].size
+        self._counts = counts.astype(np.float64)
+        self._candidates = self._find(finest)
+
+    def _find(self, finest: int) -> Candidates:
+        magnitude = np.abs(self._residual)
+        index = np.flatnonzero(magnitude >= (MIN_THRESHOLD * self._steps(finest))[:, None, None])
+        return Candidates(index, magnitude.reshape(-1).take(index), index // self._residual[0].size, finest)
+
+    def _symbols(self, level: int) -> tuple[npt.NDArray[np.int64], Floats]:
+        """(positions among the candidates, magnitudes) of what is not zero at a level."""
+        if level > self._candidates.finest:
+            self._candidates = self._find(level)
+        found = self._candidates
+        scaled = found.magnitude * (1 / self._steps(level)).take(found.channel)
+        some = np.flatnonzero(scaled >= MIN_THRESHOLD)
+        scaled, scale = scaled.take(some), self._scale_of.take(found.channel.take(some))
+        mean = np.bincount(scale, np.floor(scaled + 0.35), len(self._counts)) / self._counts
+        keep = scaled >= _thresholds(mean).take(scale)
+        return some[keep], np.maximum(np.floor(scaled[keep] + 0.5), 1)
+
+    def statistics(self, level: int) -> npt.NDArray[np.float64]:
+        """(scale channels, 3): elements, non-zeros, magnitude at a level; as `entropy.coder.statistics`."""
+        where, magnitude = self._symbols(level)
+        scale = self._scale_of.take(self._candidates.channel.take(where))
+        size = len(self._counts)
+        return np.stack([self._counts, np.bincount(scale, minlength=size), np.bincount(scale, magnitude, size)], 1)
+
+    def bits(self, level: int) -> float:
+        """Ideal code length with one Laplace scale per channel."""
+        rows = self.statistics(level)
+        rows = rows[rows[:, 2] > 0]
+        return float((rows * magnitude_bits(rows[:, 2] / rows[:, 0])).sum())
+
+    def latents(self, motion: npt.NDArray[np.int16], level: int) -> Latents:
+        where, magnitude = self._symbols(level)
+        index = self._candidates.index.take(where)
+        symbols = np.zeros(self._residual.size, np.int16)
+        signs = np.sign(self._residual.reshape(-1).take(index))
+        symbols[index] = np.minimum(magnitude, 32767) * signs
+        return Latents(motion, symbols.reshape(self._residual.shape), level)
+
+
+def _thresholds(mean: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """How large an element must be, in steps, for ±1 to earn its bits, by the mean magnitude of its channel.
+
+    Coding 1 instead of 0 for z saves 2|z| − 1 of squared error and costs the difference of their bits."""
+    zero, nonzero, unit = np.moveaxis(magnitude_bits(np.maximum(mean, 2.0**-12)), -1, 0)
+    return np.clip(0.5 + LAMBDA * (nonzero + unit - 0 * zero), MIN_THRESHOLD, MAX_THRESHOLD)
+
+
+class RateControl:
+    """Finds levels. State between frames: the last level, and how real sizes relate to ideal ones."""
+
+    def __init__(self, levels: int) -> None:
+        self._levels = levels
+        self.level = levels // 2
+        self._ratio = 0.9
+        self._fixed = 16.0  # bytes per packet that do not depend on the residual
+
+    def finest(self) -> int:
+        """How fine a level to prepare for."""
+        return min(self._levels - 1, self.level + 16)
+
+    def search(self, quantizer: FrameQuantizer, motion_bytes: float, budget_bytes: float, packet_bytes: int) -> int:
+        """The finest level whose estimated size stays within `budget_bytes`; 0 where none does."""
+
+        def fits(level: int) -> bool:
+            return self.estimate(quantizer, level, motion_bytes, packet_bytes) <= budget_bytes
+
+        low, high, step = self.level, self.level, 2
+        if fits(low):
+            while high < self._levels - 1 and fits(min(high + step, self._levels - 1)):
+                high, step = min(high + step, self._levels - 1), 2 * step
+            low, high = high, min(high + step, self._levels)
+        else:
+            while low > 0 and not fits(low):
+                high, low, step = low, max(0, low - step), 2 * step
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if fits(middle) else (low, middle)
+        return low
+
+    def estimate(self, quantizer: FrameQuantizer, level: int, motion_bytes: float, packet_bytes: int) -> float:
+        size = self._ratio * (quantizer.bits(level) / 8 + motion_bytes)
+        return size + self._fixed * packets_for(size, packet_bytes)
+
+    def learn(self, estimated_bytes: float, actual_bytes: float, fixed_bytes: float) -> None:
+        """Correct the ratio by what a frame really took."""
+        if estimated_bytes > fixed_bytes:
+            correction = max(actual_bytes - fixed_bytes, 1.0) / (estimated_bytes - fixed_bytes)
+            self._ratio = min(max(self._ratio * correction, 0.2), 3.0)
+
+    @property
+    def fixed_bytes(self) -> float:
+        return self._fixed
+
+
+def packets_for(size_bytes: float, packet_bytes: int) -> int:
+    """Packets for a frame of this size: at least two, with room for them to differ in size."""
+    return max(2, -(-int(size_bytes * 1.04) // max(1, packet_bytes - 24)))
