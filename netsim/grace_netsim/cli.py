@@ -7,6 +7,7 @@ import typer
 from grace_netsim.bench_cli import app as bench_app
 from grace_netsim.clip_cli import app as clip_app
 from grace_netsim.doctor_cli import doctor
+from grace_netsim.lab_cli import app as lab_app
 from grace_netsim.trace_cli import app as trace_app
 
 app = typer.Typer(
@@ -16,6 +17,7 @@ app.command()(doctor)
 app.add_typer(clip_app, name="clip")
 app.add_typer(trace_app, name="trace")
 app.add_typer(bench_app, name="bench")
+app.add_typer(lab_app, name="lab")
 
 
 @app.callback()

@@ -1,0 +1,31 @@
+"""How commands talk to people: what a user did wrong is one red line and exit status 2, never a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from grace_codec.errors import CodecError
+from grace_netsim.errors import NetsimError
+
+
+@contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """For the body of a command: expected errors are shown and end it; anything else is a bug and shows itself."""
+    try:
+        yield
+    except ImportError as error:
+        complain(f"{error.name or error} is missing; pip install 'grace-rtc[lab]' (grace-rtc doctor says what else is)")
+        raise typer.Exit(2) from error
+    except (NetsimError, CodecError, ValueError) as error:
+        complain(str(error))
+        raise typer.Exit(2) from error
+
+
+def complain(message: str) -> None:
+    """One red line on the standard error."""
+    Console(stderr=True, soft_wrap=True).print(f"[red]grace-rtc: {escape(message)}[/]", highlight=False)

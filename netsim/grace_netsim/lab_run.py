@@ -1,0 +1,211 @@
+"""Runs of the lab: every scheme over every video over every trace, in parallel processes, into one folder.
+
+Owns the matrix, the rows of results.json and where logs go. Refuses to know the command line.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Literal
+
+from grace_codec.baselines import SCHEMES, Progress
+from grace_codec.clip import ClipOptions, VideoClip, open_clip
+from grace_netsim.cost import ComputeCost
+from grace_netsim.lab import CallConfig, Lab
+from grace_netsim.link import LinkConfig
+from grace_netsim.log import SessionLog
+from grace_netsim.metrics import measure
+from grace_netsim.stages import IidLoss
+from grace_netsim.trace import load_opportunities, load_rates
+from grace_transport.congestion import find_controller
+from grace_transport.congestion.controller import CongestionController
+
+MIN_BPS = 50_000
+
+ROW_METRICS = (
+    "ssim_db", "psnr_db", "p50_delay_ms", "p98_delay_ms", "non_rendered_ratio", "stalls_per_s", "stall_ratio",
+    "bitrate_bps",
+)  # fmt: skip
+
+Row = dict[str, int | float | str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRequest:
+    """One cell of the matrix: everything a worker process needs to run it again, byte for byte."""
+
+    scheme: str
+    video: str
+    trace: str
+    owd_ms: float = 100
+    queue_packets: int = 25
+    cc: str = "gcc"
+    fps: float = 25
+    seed: int = 1
+    size: tuple[int, int] | None = None
+    seconds: float | None = None
+    service: Literal["token-bucket", "mahimahi"] = "token-bucket"
+    loss: float = 0
+    feedback_owd_ms: float | None = None
+    feedback_loss: float = 0
+    start_bps: int = 300_000
+    max_bps: int = 8_000_000
+    encode_ms: float | None = 10
+    decode_ms: float | None = 5
+
+    @property
+    def name(self) -> str:
+        """Of the log file: unique within a run."""
+        stem = f"{self.scheme}_{Path(self.video).stem}_{Path(self.trace).stem}_{self.cc}_{self.seed}"
+        return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in stem)
+
+
+def matrix(schemes: list[str], videos: list[str], traces: list[str], like: CallRequest) -> list[CallRequest]:
+    """All cells, ordered so that a worker process meets one video's traces in a row and keeps its clip in memory."""
+    cells = product(videos, schemes, traces)
+    return [replace(like, scheme=scheme, video=video, trace=trace) for video, scheme, trace in cells]
+
+
+def check_requests(requests: list[CallRequest]) -> None:
+    """Find what is wrong before an hour is spent: names, files, limits. Raises ClipError, TraceError or ValueError."""
+    if unknown := {request.scheme for request in requests} - SCHEMES.keys():
+        raise ValueError(f"no scheme is called {', '.join(sorted(unknown))}: use {', '.join(SCHEMES)}")
+    if len({request.name for request in requests}) < len(requests):
+        raise ValueError("two of the calls are the same: name each scheme, video and trace once")
+    for request in {request.cc: request for request in requests}.values():
+        _controller(request)
+    for trace in dict.fromkeys(request.trace for request in requests):
+        load_rates(trace)
+    for request in {request.video: request for request in requests}.values():
+        _clip(request.video, request.size, request.fps)
+
+
+def prepare(requests: list[CallRequest], progress: Progress | None = None) -> None:
+    """Let each scheme do once, with progress, what it would do in every process (the ladders of encodes)."""
+    for request in {(request.scheme, request.video): request for request in requests}.values():
+        clip = _clip(request.video, request.size, request.fps)
+        SCHEMES[request.scheme].make(clip, _frame_count(clip, request), progress)
+
+
+def run_all(requests: list[CallRequest], folder: Path, jobs: int) -> Iterator[Row]:
+    """Run the calls in `jobs` processes; yields each row as it is done, then writes `folder`/results.json.
+
+    Raises what the first failing call raised (ClipError, TraceError, ValueError)."""
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    rows: dict[int, Row] = {}
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        waiting = {pool.submit(run_call, request, folder): i for i, request in enumerate(requests)}
+        try:
+            for done in as_completed(waiting):
+                rows[waiting[done]] = done.result()
+                yield rows[waiting[done]]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    ordered = [rows[i] for i in range(len(requests))]
+    (folder / "results.json").write_text(json.dumps(ordered, indent=1) + "\n")
+
+
+def run_call(request: CallRequest, folder: Path | None = None) -> Row:
+    """One call; its row. With `folder`, its log goes to logs/NAME.jsonl there."""
+    started = time.perf_counter()
+    log = simulate(request)
+    measured = measure(log)
+    if folder is not None:
+        log.write(folder / "logs" / f"{request.name}.jsonl")
+    facts = next(log.named("session_started")).facts
+    wall_s = round(time.perf_counter() - started, 3)
+    return {
+        **{name: getattr(request, name) for name in ("scheme", "video", "trace")},
+        **{name: getattr(request, name) for name in ("owd_ms", "queue_packets", "cc", "seed")},
+        **{name: _rounded(measured[name]) for name in ROW_METRICS},
+        "wall_s": wall_s,
+        **{name: facts[name] for name in ("loss_control", "fps", "width", "height", "seconds", "service")},
+        **{name: _rounded(value) for name, value in measured.items() if name not in ROW_METRICS},
+        "log": f"logs/{request.name}.jsonl",
+    }  # fmt: skip
+
+
+def simulate(request: CallRequest) -> SessionLog:
+    """The call itself: its log."""
+    clip = _clip(request.video, request.size, request.fps)
+    frames = _frame_count(clip, request)
+    encoder, decoder = (SCHEMES[request.scheme].make(clip, frames) for _ in range(2))
+    controller = _controller(request)
+    config = CallConfig(
+        fps=request.fps,
+        frames=frames,
+        uplink=_uplink(request),
+        feedback=_feedback(request),
+        cost=ComputeCost(_us(request.encode_ms), _us(request.decode_ms)),
+        capacity=load_rates(request.trace),
+        facts={
+            **{name: getattr(request, name) for name in ("scheme", "trace", "fps", "seed", "cc", "owd_ms")},
+            **{name: getattr(request, name) for name in ("queue_packets", "service", "loss", "feedback_loss")},
+            "video": request.video,
+            "width": clip.width,
+            "height": clip.height,
+            "seconds": round(frames / request.fps, 3),
+            "loss_control": controller.loss_control,
+        },
+    )
+    return Lab(config, clip.frame, encoder, decoder, controller, SessionLog()).run()
+
+
+def _controller(request: CallRequest) -> CongestionController:
+    make = find_controller(request.cc)
+    return make(start_bps=request.start_bps, min_bps=MIN_BPS, max_bps=request.max_bps)
+
+
+def _uplink(request: CallRequest) -> LinkConfig:
+    token_bucket = request.service == "token-bucket"
+    return LinkConfig(
+        rates=load_rates(request.trace) if token_bucket else None,
+        trace=None if token_bucket else load_opportunities(request.trace),
+        delay_us=round(request.owd_ms * 1000),
+        queue_packets=request.queue_packets,
+        stages=(IidLoss(request.loss),) if request.loss else (),
+        seed=request.seed,
+    )
+
+
+def _feedback(request: CallRequest) -> LinkConfig:
+    """The way back: its own delay and loss, no bottleneck (the paper's simulator has none either)."""
+    owd_ms = request.owd_ms if request.feedback_owd_ms is None else request.feedback_owd_ms
+    stages = (IidLoss(request.feedback_loss),) if request.feedback_loss else ()
+    return LinkConfig(delay_us=round(owd_ms * 1000), queue="infinite", stages=stages, seed=request.seed + 1)
+
+
+@lru_cache(maxsize=1)
+def _clip(video: str, size: tuple[int, int] | None, fps: float) -> VideoClip:
+    return open_clip(video, ClipOptions(size=size, fps=fps))
+
+
+def _frame_count(clip: VideoClip, request: CallRequest) -> int:
+    return clip.count() if request.seconds is None else max(1, round(request.seconds * request.fps))
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """WIDTHxHEIGHT as numbers. Raises ValueError for anything else."""
+    if text is None:
+        return None
+    width, cross, height = text.lower().partition("x")
+    if not cross or not width.isdecimal() or not height.isdecimal():
+        raise ValueError(f"size {text!r} is not WIDTHxHEIGHT, for example 640x360")
+    return int(width), int(height)
+
+
+def _us(milliseconds: float | None) -> int | None:
+    return None if milliseconds is None else round(milliseconds * 1000)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
