@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from grace_transport.lineage import NO_STATE, all_of, lineage
 from grace_transport.types import MediaPacket
 
 MAX_GAP_FRAMES = 300  # ten seconds at 30 fps: a longer jump is another stream
@@ -62,6 +63,7 @@ class _Partial:
     """A frame while its packets come in."""
 
     first: MediaPacket
+    name: int  # lineage of the complete frame: what the frame coded after it has for a parent
     first_us: int
     last_us: int
     payloads: dict[int, bytes] = field(default_factory=dict)
@@ -79,6 +81,7 @@ class FrameAssembler:
     Frames of which nothing came are handed over as empty ones (`total` 0).
     Ordered mode: complete frames alone. The first that is incomplete blocks the rest, for at most `deadline_us`; then
     it is given up and all frames up to the next complete key frame are dropped.
+    Numbers that the sender passed over are told from lost frames where the next frame names the last one its parent.
 
     Packets that cannot be used never raise: they are counted by reason in `dropped`."""
 
@@ -106,6 +109,7 @@ class FrameAssembler:
         self._next: int | None = None  # the frame to hand over next
         self._handed_over = False
         self._newest = 0
+        self._last_name = NO_STATE  # of the newest frame that left, as if complete
         self._needs_key = ordered  # ordered mode: until a key frame, frames are undecodable
         self._given_up = False
         self._jumped: MediaPacket | None = None  # one packet far away: a stray, or the stream's new place
@@ -140,21 +144,30 @@ class FrameAssembler:
         if self._next is None or not self._frames:
             return None
         head = self._frames.get(self._next)
-        if head is not None and head.complete:
+        if head is None:
+            return self._gap_due_us()
+        if head.complete:
             return head.last_us
-        key = head is not None and head.first.key
-        due_us = []
-        if head is not None:
-            due_us.append(head.first_us + (self._key_deadline_us if key else self._deadline_us))
-        if len(self._frames) > (head is not None):
-            later_us = min(frame.first_us for frame_id, frame in self._frames.items() if frame_id != self._next)
-            if self._ordered and head is None:
-                due_us.append(later_us + self._deadline_us)
-            elif not self._ordered and not key:
-                due_us.append(later_us + self._reorder_us)
-        if self._given_up and not key:
-            return 0  # undecodable: nothing to wait for
-        return min(due_us)
+        if head.first.key:
+            return head.first_us + self._key_deadline_us
+        if self._given_up:
+            return head.first_us  # undecodable
+        due_us = head.first_us + self._deadline_us
+        if len(self._frames) > 1 and not self._ordered:
+            due_us = min(due_us, self._later_us() + self._reorder_us)
+        return due_us
+
+    def _gap_due_us(self) -> int:
+        """When a frame of which nothing came, while later ones did, is passed by."""
+        after = self._frames[min(self._frames)]
+        if self._given_up or after.first.parent == self._last_name != NO_STATE:
+            return after.first_us  # undecodable, or passed over by the sender
+        patience_us = self._deadline_us if self._ordered and not after.first.key else self._reorder_us
+        return self._later_us() + patience_us
+
+    def _later_us(self) -> int:
+        """When the first packet of a frame after the next came."""
+        return min(frame.first_us for frame_id, frame in self._frames.items() if frame_id != self._next)
 
     def next_frame(self) -> AssembledFrame | None:
         return self._ready.popleft() if self._ready else None
@@ -163,28 +176,29 @@ class FrameAssembler:
         return self._events.popleft() if self._events else None
 
     def _in_reach(self, packet: MediaPacket, now_us: int) -> bool:
-        """Whether the packet is one to store; follows a stream that jumped, if a second packet says so."""
+        """Whether the packet is one to store. A stream that jumped is followed once a second packet says so."""
         assert self._next is not None
-        if packet.frame_id < self._newest - self._max_gap and not packet.key:
-            self.dropped["late"] += 1  # a stream that starts anew starts with a key frame
-            return False
         if abs(packet.frame_id - self._newest) > self._max_gap:
-            stray, self._jumped = self._jumped, packet
-            if (
-                stray is None
-                or abs(stray.frame_id - packet.frame_id) > self._max_gap
-                or (stray.frame_id, stray.index) == (packet.frame_id, packet.index)
-            ):
-                self.dropped["jump"] += 1
-                return False
-            self._reset(min(stray.frame_id, packet.frame_id), now_us)
-            self._store(stray, now_us)
-            return True
+            return self._jump(packet, now_us)
         if packet.frame_id < self._next:
             if self._handed_over:
                 self.dropped["late"] += 1
                 return False
             self._next = packet.frame_id  # the stream's first packets may come in any order
+        return True
+
+    def _jump(self, packet: MediaPacket, now_us: int) -> bool:
+        stray = self._jumped
+        near = stray is not None and abs(stray.frame_id - packet.frame_id) <= self._max_gap
+        if packet.frame_id < self._newest and not packet.key and not near:
+            self.dropped["late"] += 1  # a stream that starts anew starts with a key frame
+            return False
+        if stray is None or not near or (stray.frame_id, stray.index) == (packet.frame_id, packet.index):
+            self._jumped = packet
+            self.dropped["jump"] += 1
+            return False
+        self._reset(min(stray.frame_id, packet.frame_id), now_us)
+        self._store(stray, now_us)
         return True
 
     def _reset(self, frame_id: int, now_us: int) -> None:
@@ -193,13 +207,15 @@ class FrameAssembler:
         self._jumped = None
         self._next = self._newest = frame_id
         self._handed_over = False
+        self._last_name = NO_STATE
         self._needs_key, self._given_up = self._ordered, False
         self._events.append(StreamReset(now_us, frame_id))
 
     def _store(self, packet: MediaPacket, now_us: int) -> None:
         frame = self._frames.get(packet.frame_id)
         if frame is None:
-            frame = self._frames[packet.frame_id] = _Partial(packet, now_us, now_us)
+            name = lineage(packet.parent, packet.frame_id, packet.total, all_of(packet.total))
+            frame = self._frames[packet.frame_id] = _Partial(packet, name, now_us, now_us)
             self._newest = max(self._newest, packet.frame_id)
         first = frame.first
         if (packet.total, packet.parent, packet.key, packet.profile) != (
@@ -219,12 +235,15 @@ class FrameAssembler:
     def _emit_head(self, now_us: int) -> None:
         """Hand over, or give up, the next frame in order."""
         assert self._next is not None
-        frame_id = self._next
-        frame = self._frames.pop(frame_id, None)
-        self._next += 1
         self._handed_over = True
+        if self._next not in self._frames and self._was_passed_over():
+            self._next = min(self._frames)
+            return
+        frame_id, self._next = self._next, self._next + 1
+        frame = self._frames.pop(frame_id, None)
         if frame is not None:
             self._bytes -= sum(map(len, frame.payloads.values()))
+            self._last_name = frame.name
         if not self._ordered:
             self._ready.append(_assembled(frame_id, frame))
         elif frame is not None and frame.complete and (frame.first.key or not self._needs_key):
@@ -232,6 +251,11 @@ class FrameAssembler:
             self._ready.append(_assembled(frame_id, frame))
         else:
             self._give_up(frame_id, frame, now_us)
+
+    def _was_passed_over(self) -> bool:
+        """Whether the frame after a gap follows the last one that left; ordered mode goes on at a key frame, too."""
+        after = self._frames[min(self._frames)].first
+        return after.parent == self._last_name != NO_STATE or (self._ordered and after.key)
 
     def _give_up(self, frame_id: int, frame: _Partial | None, now_us: int) -> None:
         self.dropped["undecodable"] += len(frame.payloads) if frame is not None else 0

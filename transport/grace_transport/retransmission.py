@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from grace_transport.lineage import all_of
+from grace_transport.lineage import NO_STATE, all_of, lineage
 from grace_transport.types import KeyFrameRequest, MediaPacket, ResendRequest
 
 MIN_RETRY_US = 50_000  # between two requests for the same packet, else the round trip
@@ -27,6 +27,7 @@ class _Progress:
 
     total: int = 0
     key: bool = False
+    name: int = NO_STATE  # lineage if complete: the parent of the frame that was coded next
     received: int = 0
     asked: int = 0
     requests: int = 0
@@ -41,7 +42,8 @@ class _Progress:
 class ResendRequester:
     """The receiver's half: finds gaps and asks for them until they close, `MAX_REQUESTS` times a frame at most.
 
-    A packet is missing once a later one of its frame, or of a later frame, arrived and `reorder_us` went by.
+    A packet is missing once a later one of its frame, or of a later frame, arrived and `reorder_us` went by. Numbers
+    that the sender passed over are not missing: the next frame names the newest one its parent.
     `key_frames_only`: ask for key frames' packets alone; a frame of which nothing came is not taken for one."""
 
     def __init__(self, *, key_frames_only: bool, reorder_us: int = REORDER_US, max_frames: int = MAX_FRAMES) -> None:
@@ -65,7 +67,8 @@ class ResendRequester:
             return
         changed = {frame_id}
         if frame_id > self._newest:
-            changed.update(range(self._newest, frame_id))
+            follows = packet.parent == self._frames[self._newest].name != NO_STATE
+            changed.update(range(self._newest, self._newest + 1 if follows else frame_id))
             self._newest = frame_id
             self.on_frame_done(frame_id - self._max_frames)
         for changed_id in sorted(changed):
@@ -106,7 +109,9 @@ class ResendRequester:
             return
         if progress.total == 0 and progress.requests:
             progress.asked = all_of(packet.total)  # the whole frame was asked for
-        progress.total, progress.key = packet.total, packet.key
+        if progress.total == 0:
+            progress.total, progress.key = packet.total, packet.key
+            progress.name = lineage(packet.parent, packet.frame_id, packet.total, all_of(packet.total))
         progress.received |= 1 << packet.index
 
     def _note_gap(self, frame_id: int, now_us: int) -> None:

@@ -54,6 +54,7 @@ class DecodePlan:
 
     action: Action
     frame_id: int
+    total: int
     parent: int
     steps: tuple[Step, ...] = ()
     in_sync: bool = False
@@ -70,7 +71,8 @@ class _Seen:
 
 
 class ReceiverResync:
-    """Plans decoding and queues reports. Frames come in order, without gaps (FrameAssembler's partial mode).
+    """Plans decoding and queues reports. Frames come in order (FrameAssembler's partial mode); one that does not
+    follow the one before starts a new stream.
 
     Per frame: `plan`, run its steps; then `on_decoded`, or `on_lost` where nothing was decoded (not after WAIT)."""
 
@@ -101,15 +103,13 @@ class ReceiverResync:
         self.key_frames.set_rtt(rtt_us)
 
     def plan(self, frame: AssembledFrame, now_us: int) -> DecodePlan:
-        """How to decode `frame`. Raises ValueError for frames out of order, or if the one before was not concluded."""
+        """How to decode `frame`. Raises ValueError if the one before was not concluded."""
         if self._open is not None:
             raise ValueError(
                 f"frame {self._open.frame_id} was neither decoded nor lost, {frame.frame_id} cannot follow"
             )
         if self._newest is not None and frame.frame_id <= self._newest:
-            raise ValueError(f"frame {frame.frame_id} after {self._newest}")
-        if self._newest is not None and frame.frame_id > self._newest + 1:
-            self.reset()  # nothing can be said about what happened in between
+            self.reset()
         self._newest = frame.frame_id
         plan = self._make_plan(frame)
         if plan.action is Action.WAIT:
@@ -124,11 +124,13 @@ class ReceiverResync:
 
         Raises ValueError without a plan to decode, or for no payload at all (that is `on_lost`)."""
         plan = self._conclude(frame_id)
+        if plan.action is Action.CARRY or not 0 < received <= all_of(plan.total):
+            raise ValueError(f"frame {frame_id}: payloads {received:#x} of {plan.total} after {plan.action.value}")
+        name = lineage(plan.parent, frame_id, plan.total, received)
+        if self._newest != frame_id:  # the stream was reset meanwhile: nobody will ask for this state
+            return name
         seen = self._seen[frame_id]
-        if plan.action is Action.CARRY or not 0 < received <= all_of(seen.total):
-            raise ValueError(f"frame {frame_id}: payloads {received:#x} of {seen.total} after {plan.action.value}")
         seen.complete = received == all_of(seen.total)
-        name = lineage(plan.parent, frame_id, seen.total, received)
         report = FrameReport(frame_id, name, seen.total, received)
         self._adopt(plan, name)
         if plan.in_sync:
@@ -146,8 +148,8 @@ class ReceiverResync:
 
         None if there is no such state; a key frame is asked for then. Raises ValueError without a plan."""
         plan = self._conclude(frame_id)
-        if self._own is None:
-            del self._seen[frame_id]
+        if self._own is None or self._newest != frame_id:
+            self._seen.pop(frame_id, None)
             self.key_frames.ask(frame_id, now_us)
             return None
         step = decode_step(self._own[1], frame_id, 0, 0)
@@ -157,9 +159,11 @@ class ReceiverResync:
         return step
 
     def reset(self) -> None:
-        """The stream is another one now: forget all states. The next frame that is no key frame asks for one."""
+        """The stream is another one now: forget all states. The next frame that is no key frame asks for one.
+
+        A frame that is being decoded is still to be concluded, to no effect."""
         self._states.clear()
-        self._own = self._newest = self._open = self._acknowledge = None
+        self._own = self._newest = self._acknowledge = None
         self._seen.clear()
         self._replayed.clear()
         self._unconfirmed.clear()
@@ -198,8 +202,8 @@ class ReceiverResync:
         action = ACTIONS[kind][self._own is not None]
         own = self._own[1] if self._own is not None else NO_STATE
         if action is Action.DECODE:
-            return DecodePlan(action, frame.frame_id, frame.parent, steps, True)
-        return DecodePlan(action, frame.frame_id, own)
+            return DecodePlan(action, frame.frame_id, frame.total, frame.parent, steps, True)
+        return DecodePlan(action, frame.frame_id, frame.total, own)
 
     def _classify(self, frame: AssembledFrame) -> tuple[_Kind, tuple[Step, ...]]:
         if frame.total == 0 or not frame.payloads:

@@ -250,12 +250,23 @@ class SenderResync:
 
     def _foresee(self, frame_id: int) -> None:
         """The states a receiver can be in after a frame that arrives whole: in sync, or from any it was in before."""
-        sent, before = self._frames[frame_id], self._frames.get(frame_id - 1)
+        sent = self._frames[frame_id]
         names = {sent.complete: None} if sent.total else {}
-        if not sent.key and before is not None:
-            for parent in before.possible:
+        if not sent.key:
+            for parent in self._possible_before(frame_id, passed_over=sent.total == 0):
                 names[self._name(parent, frame_id, sent.total, all_of(sent.total))] = None
         sent.possible = tuple(names)
+
+    def _possible_before(self, frame_id: int, passed_over: bool = False) -> tuple[int, ...]:
+        """A receiver may take numbers that were passed over for lost frames, all of a run or none."""
+        before = self._frames.get(frame_id - 1)
+        names = before.possible if before is not None else ()
+        if before is None or before.total or passed_over:
+            return names
+        while before is not None and before.total == 0:
+            frame_id -= 1
+            before = self._frames.get(frame_id - 1)
+        return (*(before.possible if before is not None else ()), *names)
 
     def _name(self, parent: int, frame_id: int, total: int, received: int) -> int:
         """Name a state, and remember how it would be made."""
@@ -283,8 +294,7 @@ class SenderResync:
 
     def _match(self, report: FrameReport, sent: _Sent) -> bool:
         """Find the reference that the receiver used: the coded one, or one of the states it could be in before."""
-        before = self._frames.get(report.frame_id - 1)
-        for parent in (sent.parent, *(before.possible if before is not None else ())):
+        for parent in (sent.parent, *self._possible_before(report.frame_id, passed_over=sent.total == 0)):
             if lineage(parent, report.frame_id, report.total, report.received) == report.lineage:
                 break
         else:
