@@ -67,6 +67,12 @@ class VideoClip:
         planes = self._store[palindrome(frame_id, len(self._store))]
         return Frame(frame_id, round(frame_id * 1_000_000 / self.fps), *planes)
 
+    def distinct_frames(self, count: int) -> int:
+        """How many of the first `count` frames differ: forward and backward once, then frame 1 comes again."""
+        while len(self._store) < count and self._decode_one():
+            pass
+        return min(count, 2 * len(self._store) - 1)
+
     def play(self, count: int | None = None) -> Iterator[Frame]:
         """The first `count` frames, looped as `frame` does; None: the clip once."""
         for frame_id in range(self.count() if count is None else count):

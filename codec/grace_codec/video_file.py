@@ -180,12 +180,21 @@ def _planes(frame: av.VideoFrame, size: tuple[int, int] | None, path: Path) -> P
     if size is not None and quarter_turns % 2:
         width, height = height, width
     picture = frame.reformat(width, height, format="yuv420p", interpolation="BICUBIC")
-    planes = [
-        np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
-        for plane in picture.planes
-    ]
-    y, u, v = (np.rot90(plane, quarter_turns) for plane in planes)
+    y, u, v = (np.rot90(plane, quarter_turns) for plane in _views(picture))
     height, width = y.shape[0] & ~1, y.shape[1] & ~1
     check_size(width, height, f"{path}: the video")
     cut = y[:height, :width], u[: height // 2, : width // 2], v[: height // 2, : width // 2]
     return cut[0].copy(), cut[1].copy(), cut[2].copy()
+
+
+def planes_of(picture: av.VideoFrame) -> Planes:
+    """The planes of a yuv420p picture of even size, copied out of ffmpeg's memory."""
+    y, u, v = (plane.copy() for plane in _views(picture))
+    return y, u, v
+
+
+def _views(picture: av.VideoFrame) -> list[Plane]:
+    rows = (
+        (np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size), plane) for plane in picture.planes
+    )
+    return [lines[: plane.height, : plane.width] for lines, plane in rows]
