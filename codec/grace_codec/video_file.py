@@ -127,6 +127,7 @@ def _timed_frames(
     )
     count = 0
     last_s = -interval_s
+    failures = (av.FFmpegError, ValueError, OSError)  # a local: this may outlive the module when the interpreter exits
     try:
         if start_s > 0 and origin_s is not None:
             container.seek(int((start_s + origin_s) * av.time_base), backward=True)
@@ -135,7 +136,7 @@ def _timed_frames(
             at_s = float(frame.time or 0) - (origin_s or 0) if known else last_s + interval_s
             yield at_s, frame
             count, last_s = count + 1, at_s
-    except (av.FFmpegError, ValueError, OSError) as error:
+    except failures as error:
         reason = getattr(error, "strerror", None) or error
         where = f"after {count} frames ({max(0.0, last_s + interval_s):.2f} s)"
         raise ClipError(f"{path}: broken {where}: {reason}; convert it again or give a shorter duration") from error

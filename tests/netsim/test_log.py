@@ -37,8 +37,8 @@ def test_written_log_reads_back_the_same(tmp_path: Path) -> None:
 
 def test_named_events_keep_their_order() -> None:
     log = sample()
-    log.emit(5, "resync", frame_id=3)
-    assert [event.at_us for event in log.named("resync")] == [5]
+    log.emit(5, "session_ended", frame_id=3)
+    assert [event.at_us for event in log.named("session_ended")] == [5]
     assert list(log.named("frame_lost")) == []
     assert len(log) == 4
 
@@ -67,11 +67,11 @@ def test_event_outside_the_vocabulary_is_refused(name: str, facts: dict[str, int
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b'{"at_us":0,"event":"resync"}\n{"at_us":0\n', ":2: "),
-        (b'{"at_us":0,"event":"resync"}', "cut off"),
+        (b'{"at_us":0,"event":"session_ended"}\n{"at_us":0\n', ":2: "),
+        (b'{"at_us":0,"event":"session_ended"}', "cut off"),
         (b"[1]\n", "not an event"),
-        (b'{"at_us":"0","event":"resync"}\n', "at_us is '0'"),
-        (b'{"at_us":0,"event":"resync","x":[1]}\n', "not a scalar"),
+        (b'{"at_us":"0","event":"session_ended"}\n', "at_us is '0'"),
+        (b'{"at_us":0,"event":"session_ended","x":[1]}\n', "not a scalar"),
         (b"\xff\xfe\n", ":1: "),
         (b"[" * 60_000 + b"\n", ":1: "),
     ],

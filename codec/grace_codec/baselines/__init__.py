@@ -25,7 +25,7 @@ class MakeScheme(Protocol):
 class Scheme:
     """`idealised` says in a sentence for reports what the scheme does not pay for; "" where nothing is idealised.
 
-    `pixels` is False where the shown pictures are made up: then a call has no SSIM and no PSNR."""
+    `pixels` is False where shown pictures have none (0x0): then a call has no SSIM and no PSNR."""
 
     make: MakeScheme
     description: str
@@ -36,7 +36,7 @@ class Scheme:
 def _stub(clip: VideoClip, frame_count: int, progress: Progress | None = None) -> PacketCodec:
     from grace_codec.baselines.stub import StubCodec
 
-    return StubCodec(clip.width, clip.height)
+    return StubCodec()
 
 
 def _h265(clip: VideoClip, frame_count: int, progress: Progress | None = None) -> PacketCodec:

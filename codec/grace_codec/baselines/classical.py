@@ -120,6 +120,7 @@ def decode_packets(codec: str, packets: Iterable[bytes]) -> Iterator[Planes]:
     assert isinstance(decoder, av.VideoCodecContext)
     decoder.thread_count = 1
     sent = shown = 0
+    failures = av.FFmpegError  # a local: this generator may outlive the module when the interpreter exits
     try:
         for data in packets:
             sent += 1
@@ -129,7 +130,7 @@ def decode_packets(codec: str, packets: Iterable[bytes]) -> Iterator[Planes]:
         for picture in decoder.decode(None):
             shown += 1
             yield planes_of(picture)
-    except av.FFmpegError as error:
+    except failures as error:
         raise BitstreamError(f"damaged {SETTINGS[codec].decoder} stream ({error.strerror})") from error
     if shown < sent:
         raise BitstreamError(f"damaged {SETTINGS[codec].decoder} stream: {shown} pictures of {sent} packets")

@@ -16,7 +16,6 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
-from weakref import WeakValueDictionary
 
 from grace_codec.api import LossResponse
 from grace_codec.baselines.cache import StreamCache
@@ -172,9 +171,9 @@ def _payloads(version: _Version, data: bytes, total: int) -> tuple[bytes, ...]:
     return tuple(header + data[bounds[part] : bounds[part + 1]] for part in range(total))
 
 
-_LADDERS: WeakValueDictionary[tuple[int, int, LadderPlan], Ladder] = WeakValueDictionary()
-"""Ladders in use, so that both ends of a call and the calls after it share one. Keyed by the clip object's id: a ladder
-keeps its clip alive, so the id stays taken as long as the entry lives."""
+_SHARED: dict[tuple[int, int, LadderPlan], Ladder] = {}
+"""The ladder made last, which both ends of a call and the calls after it share. Keyed by the clip object's id, which
+stays taken because the ladder keeps its clip alive."""
 
 
 def h265_codec(
@@ -190,8 +189,8 @@ def h265_codec(
     The ladder is encoded at the first time (about a minute for 10 s of 640x360 on two cores) and cached on disk."""
     plan = plan or LadderPlan()
     name = (id(clip), frame_count, plan)
-    ladder = _LADDERS.get(name)
-    if ladder is None:
+    if name not in _SHARED:
         ladder = build_ladder(clip, frame_count, plan=plan, cache=cache, progress=progress)
-        _LADDERS[name] = ladder
-    return H265Codec(ladder)
+        _SHARED.clear()
+        _SHARED[name] = ladder
+    return H265Codec(_SHARED[name])

@@ -27,7 +27,7 @@ from grace_codec.video_file import Planes
 
 CODEC: Final = "libx265"
 WORST_CRF: Final = 51
-DECODED_BYTES: Final = 768 << 20
+DECODED_BYTES: Final = 512 << 20
 MAX_KEYS: Final = 64
 
 

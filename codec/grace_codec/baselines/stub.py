@@ -1,6 +1,6 @@
 """A scheme without pixels: fake payloads that fill the budget, for calls where only the network is of interest.
 
-Knows no picture. What it "shows" is grey and must not be measured; it counts as rendered, as GRACE's partial frames do.
+Knows no picture. What it shows has no pixels (0x0): it counts as rendered and cannot be measured.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from grace_codec.api import LossResponse
 from grace_codec.types import Budget, CodedFrame, Decoded, Frame, ReceivedFrame, Reference
 
 _RAMP = bytes(range(256)) * 8
+_NO_PIXELS = np.zeros((0, 0), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +28,10 @@ class StubState:
 class StubCodec:
     """Payloads of known bytes whose sum is exactly the budget; any subset decodes (loss response RESYNC).
 
-    A frame of which one payload or more arrived decodes to a grey picture of the source's size with captured_us 0."""
+    A frame of which one payload or more arrived decodes to a picture of 0x0 pixels with captured_us 0."""
 
     name = "stub"
     loss_response = LossResponse.RESYNC
-
-    def __init__(self, width: int, height: int) -> None:
-        self._grey = np.full((height, width), 128, np.uint8), np.full((height // 2, width // 2), 128, np.uint8)
-        for plane in self._grey:
-            plane.flags.writeable = False
 
     def encode(self, frame: Frame, reference: Reference | None, budget: Budget) -> CodedFrame:
         """As many payloads as the budget needs, equal in size to one byte; at least one byte in all."""
@@ -58,8 +54,7 @@ class StubCodec:
             return Decoded(None, reference, frozenset(), rejected)
         used = frozenset(good)
         parent = None if received.key else reference
-        grey_y, grey_uv = self._grey
-        shown = Frame(received.frame_id, 0, grey_y, grey_uv, grey_uv)
+        shown = Frame(received.frame_id, 0, _NO_PIXELS, _NO_PIXELS, _NO_PIXELS)
         return Decoded(shown, _advanced(parent, received.frame_id, used), used, rejected)
 
     def replay(self, received: ReceivedFrame, reference: Reference) -> Reference:
