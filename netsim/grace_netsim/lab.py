@@ -66,6 +66,7 @@ class CallConfig:
     feedback: LinkConfig
     cost: ComputeCost = field(default_factory=ComputeCost)
     capacity: RateSeries | None = None
+    pixels: bool = True  # False: what is shown is made up and is not measured
     facts: dict[str, int | float | str] = field(default_factory=dict)
 
 
@@ -246,7 +247,7 @@ class Lab:
 
     def _rendered(self, event: FrameRendered) -> None:
         shown, ssim, psnr = self._shown[event.frame_id], None, None
-        if shown is not None and shown.y.size:
+        if shown is not None and self._config.pixels:
             captured = self._source(event.frame_id)
             ssim, psnr = quality.ssim(captured.y, shown.y), quality.psnr(captured.y, shown.y)
         self._log.emit(

@@ -23,15 +23,12 @@ app = typer.Typer(no_args_is_help=True, help="The lab: whole calls in virtual ti
 
 DEMO_TRACES = ("lte-1", "fcc-1")
 TABLE = {
-    "ssim_db": ("SSIM dB", "{:.2f}"),
-    "psnr_db": ("PSNR dB", "{:.2f}"),
-    "p50_delay_ms": ("P50 delay ms", "{:.0f}"),
-    "p98_delay_ms": ("P98 delay ms", "{:.0f}"),
-    "non_rendered_ratio": ("non-rendered", "{:.2%}"),
-    "stalls_per_s": ("stalls/s", "{:.3f}"),
-    "stall_ratio": ("stall ratio", "{:.2%}"),
+    "ssim_db": ("SSIM\ndB", "{:.2f}"),
+    "p98_delay_ms": ("P98\nms", "{:.0f}"),
+    "non_rendered_ratio": ("not\nshown", "{:.1%}"),
+    "stall_ratio": ("stall\nratio", "{:.1%}"),
     "bitrate_bps": ("kbit/s", "{:.0f}"),
-    "wall_s": ("took s", "{:.1f}"),
+    "wall_s": ("took\ns", "{:.1f}"),
 }
 
 
@@ -151,7 +148,9 @@ def _run(requests: list[CallRequest], folder: Path, jobs: int) -> list[Row]:
 
 
 def _print_rows(rows: list[Row]) -> None:
-    table = Table("scheme", "video", "trace", *(title for title, _ in TABLE.values()))
+    table = Table("scheme", "video", "trace")
+    for title, _ in TABLE.values():
+        table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
         figures = [
             "–" if row[name] is None else form.format(_scaled(name, row[name])) for name, (_, form) in TABLE.items()

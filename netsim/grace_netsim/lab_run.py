@@ -147,6 +147,7 @@ def simulate(request: CallRequest) -> SessionLog:
         feedback=_feedback(request),
         cost=ComputeCost(_us(request.encode_ms), _us(request.decode_ms)),
         capacity=load_rates(request.trace),
+        pixels=SCHEMES[request.scheme].pixels,
         facts={
             **{name: getattr(request, name) for name in ("scheme", "trace", "fps", "seed", "cc", "owd_ms")},
             **{name: getattr(request, name) for name in ("queue_packets", "service", "loss", "feedback_loss")},
