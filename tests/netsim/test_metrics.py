@@ -83,8 +83,12 @@ def test_call_that_freezes_stalls_until_its_end() -> None:
 
 def test_slow_start_stalls_after_400_ms() -> None:
     log = call([None, None, None, None, None, None, None, 50, 50, 50])
-    assert stalls(log) == [(400_000, 750_000), (950_000, 1_400_000)]
+    assert stalls(log) == [(400_000, 750_000)]
     assert metric("startup_ms", log) == 750.0
+
+
+def test_slow_first_frame_does_not_make_the_end_a_stall() -> None:
+    assert stalls(call([450, 380, 320, 250, 180, 110, 50, 50])) == []
 
 
 def test_call_without_any_picture_is_one_stall() -> None:

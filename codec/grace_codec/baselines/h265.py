@@ -5,9 +5,9 @@ best, and its picture is that rung's. Changing rungs costs no bits and the decod
 frame that the sender skipped. A real encoder spends bits on every such change: these results flatter H.265. The bytes
 on the wire are real NAL units, and a frame is shown only when all of them have arrived.
 
-A key frame may take more than its frame's budget, as in WebRTC senders: see `key_intervals`. It is intra coded at the
-quality that fits; frame 0 is a rung's own IDR. Sender and receiver must hold the same ladder, so this scheme runs in
-the lab, not between machines.
+A key frame is intra coded at the quality that fits its budget (the sender gives it several frame intervals' worth);
+frame 0 is a rung's own IDR. Sender and receiver must hold the same ladder, so this scheme runs in the lab, not between
+machines.
 """
 
 from __future__ import annotations
@@ -53,11 +53,8 @@ class H265Codec:
     name = "h265"
     loss_response = LossResponse.RETRANSMIT
 
-    def __init__(self, ladder: Ladder, key_intervals: float | None = None) -> None:
-        """A key frame may take `key_intervals` times the budget. None: libwebrtc's rule for VP8 (MaxIntraTarget), half
-        of its 600 ms buffer but at least 3 frames; at 25 fps that is 7.5 frame intervals."""
+    def __init__(self, ladder: Ladder) -> None:
         self._ladder = ladder
-        self._key_intervals = key_intervals or max(3.0, 0.5 * 0.6 * ladder.fps)
 
     def encode(self, frame: Frame, reference: Reference | None, budget: Budget) -> CodedFrame:
         """The finest version whose payloads fit the budget, or the smallest where none does.
@@ -69,8 +66,7 @@ class H265Codec:
         if budget.max_payload_bytes <= _HEADER.size:
             raise ValueError(f"max_payload_bytes {budget.max_payload_bytes}: more than {_HEADER.size} are needed")
         if reference is None:
-            key_budget = Budget(int(budget.frame_bytes * self._key_intervals), budget.max_payload_bytes)
-            version = _Version(_RUNG, self._rung(0, key_budget), 0) if index == 0 else self._key(index, key_budget)
+            version = _Version(_RUNG, self._rung(0, budget), 0) if index == 0 else self._key(index, budget)
         elif isinstance(reference, LadderState):
             version = _Version(_RUNG, self._rung(index, budget), reference.frame_id + 1)
         else:

@@ -1,8 +1,9 @@
 """Smoothness: gaps of more than 200 ms between frames on the screen (paper 5.1, Metrics).
 
 Only frames in time (400 ms) count as shown. The clock of the screen starts with the first picture, at the latest
-400 ms after the first capture, and runs for the length of the video: a call that freezes before its end stalls.
-The time of a stall is the whole gap, as in WebRTC's totalFreezesDuration.
+400 ms after the first capture, and stops when the last frame would have had its time with the smallest delay of the
+call: a call that freezes before its end stalls. The time of a stall is the whole gap (as WebRTC's
+totalFreezesDuration has it).
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ def stalls(log: SessionLog) -> list[tuple[int, int]]:
     if not frames:
         return []
     shown = sorted(f.rendered_us for f in frames if f.in_time and f.rendered_us is not None)
-    latest_start = frames[0].captured_us + LATE_US
-    start = min([latest_start, *shown[:1]])
-    end = start + video_length_us(log, frames)
-    instants = [start, *[at for at in shown if start <= at < end], end]
-    return [(begin, until) for begin, until in pairwise(instants) if until - begin > STALL_US]
+    quickest_us = min((f.delay_us for f in frames if f.in_time and f.delay_us is not None), default=LATE_US)
+    begin = min([frames[0].captured_us + LATE_US, *shown[:1]])
+    end = frames[0].captured_us + video_length_us(log, frames) + quickest_us
+    instants = [begin, *[at for at in shown if begin <= at < end], end]
+    return [(start, until) for start, until in pairwise(instants) if until - start > STALL_US]
 
 
 def stalls_per_s(log: SessionLog) -> float | None:
