@@ -115,7 +115,10 @@ def info(
     if as_json:
         typer.echo(json.dumps({name: asdict(stats) for name, stats in columns.items()}))
         return
-    table = Table("", *columns)
+    table = Table()
+    table.add_column(no_wrap=True)
+    for name in columns:
+        table.add_column(name)
     for label, text in ROWS:
         table.add_row(label, *(text(stats) for stats in columns.values()))
     Console().print(table)
