@@ -20,34 +20,28 @@ MAX_VECTOR = 184  # quarter pels, either component
 PADDING = 80  # luma px around the picture: MAX_VECTOR / 4 + a ring block + half a window + filter taps
 
 # HEVC interpolation filters (H.265 8.5.3.3.3), in 64ths. Row: phase in quarter pels (luma), eighth pels (chroma).
-_LUMA_TAPS: npt.NDArray[np.float32] = (
-    np.array(
-        [
-            [0, 0, 0, 64, 0, 0, 0, 0],
-            [-1, 4, -10, 58, 17, -5, 1, 0],
-            [-1, 4, -11, 40, 40, -11, 4, -1],
-            [0, 1, -5, 17, 58, -10, 4, -1],
-        ],
-        np.float32,
-    )
-    / np.float32(64)
-)
-_CHROMA_TAPS: npt.NDArray[np.float32] = (
-    np.array(
-        [
-            [0, 64, 0, 0],
-            [-2, 58, 10, -2],
-            [-4, 54, 16, -2],
-            [-6, 46, 28, -4],
-            [-4, 36, 36, -4],
-            [-4, 28, 46, -6],
-            [-2, 16, 54, -4],
-            [-2, 10, 58, -2],
-        ],
-        np.float32,
-    )
-    / np.float32(64)
-)
+_LUMA_TAPS: npt.NDArray[np.float32] = np.array(
+    [
+        [0, 0, 0, 64, 0, 0, 0, 0],
+        [-1, 4, -10, 58, 17, -5, 1, 0],
+        [-1, 4, -11, 40, 40, -11, 4, -1],
+        [0, 1, -5, 17, 58, -10, 4, -1],
+    ],
+    np.float32,
+) / np.float32(64)
+_CHROMA_TAPS: npt.NDArray[np.float32] = np.array(
+    [
+        [0, 64, 0, 0],
+        [-2, 58, 10, -2],
+        [-4, 54, 16, -2],
+        [-6, 46, 28, -4],
+        [-4, 36, 36, -4],
+        [-4, 28, 46, -6],
+        [-2, 16, 54, -4],
+        [-2, 10, 58, -2],
+    ],
+    np.float32,
+) / np.float32(64)
 
 
 def luma_taps() -> npt.NDArray[np.float32]:
@@ -139,9 +133,10 @@ class ReferencePicture:
 def _compensate(sampler: Sampler, motion: Motion) -> Plane:
     block, half = sampler.block, sampler.block // 2
     _, rows, columns = motion.shape
-    field = np.pad(motion, ((0, 0), (1, 1), (1, 1)), mode="edge")  # a ring, so that every pixel lies under four windows
-    touched = cv2.dilate((field != 0).any(0).astype(np.uint8), np.ones((3, 3), np.uint8))  # blocks under a moving window
-    by, bx = np.nonzero(cv2.dilate(touched, np.ones((3, 3), np.uint8)))  # and the windows that lie over those
+    field = np.pad(motion, ((0, 0), (1, 1), (1, 1)), mode="edge")  # a ring: every pixel lies under four windows
+    # Blocks under a moving window, and the windows that lie over those.
+    touched = cv2.dilate((field != 0).any(0).astype(np.uint8), np.ones((3, 3), np.uint8))
+    by, bx = np.nonzero(cv2.dilate(touched, np.ones((3, 3), np.uint8)))
     top, left = (by - 1) * block - half, (bx - 1) * block - half
     tiles = np.zeros((rows + 2, columns + 2, 2 * block, 2 * block), np.float32)
     tiles[by, bx] = sampler.read(top, left, field[:, by, bx].T, 2 * block) * window(block)

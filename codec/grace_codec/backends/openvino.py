@@ -12,7 +12,7 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as op
 
-from grace_codec.backends.api import Bytes, Floats, Symbols
+from grace_codec.backends.api import Bytes, Floats, LevelRows, Symbols
 from grace_codec.errors import ModelError
 from grace_codec.models import transform as tf
 from grace_codec.models.transform import RANGE
@@ -114,6 +114,7 @@ def analysis_model(weights: Mapping[str, object]) -> ov.Model:
 
 def synthesis_model(weights: Mapping[str, object]) -> ov.Model:
     b = _Builder(weights)
+    lost = op.parameter(_bounded(tf.LOST_FLAGS, 1), np.uint8, name="lost")
     z_in = op.parameter(_bounded(tf.CHANNELS, 1), np.int16, name="symbols")
     width = b.tensor("gain").shape[1]
     step = op.parameter([1, tf.CHANNELS, 1, 1], np.float32, name="step")
@@ -128,12 +129,22 @@ def synthesis_model(weights: Mapping[str, object]) -> ov.Model:
     luv = _shuffle(b.grouped(chroma, "synthesis.chroma"), 8)
     hidden = b.conv(op.multiply(_pack(ly, luv), np.float32(1 / RANGE)), "synthesis.enter")
     hidden = op.multiply(op.multiply(hidden, b.gate(_pack(py, puv), "synthesis.gate")), gain)
-    for i in range(sum(name.endswith(".a.weight") and name.startswith("synthesis.body") for name in weights)):
+    hidden = b.block(hidden, "synthesis.body.0")
+    by_lost = b.conv(_lost_at_eighth(op.convert(lost, "f32")), "synthesis.lost")
+    hidden = op.multiply(hidden, op.add(by_lost, np.float32(1)))
+    blocks = sum(name.endswith(".a.weight") and name.startswith("synthesis.body") for name in weights)
+    for i in range(1, blocks):
         hidden = b.block(hidden, f"synthesis.body.{i}")
     dy, duv = _split(op.multiply(b.conv(hidden, "synthesis.leave"), np.float32(RANGE)), 64, 96)
     out = [op.add(op.add(py, ly), _shuffle(dy, 8)), op.add(op.add(puv, luv), _shuffle(duv, 4))]
     rounded = [op.convert(op.clamp(op.round(x, "half_to_even"), 0.0, 255.0), "u8") for x in out]
-    return ov.Model(rounded, [z_in, step, shrink, gain, py_in, puv_in], "synthesis")
+    return ov.Model(rounded, [z_in, lost, step, shrink, gain, py_in, puv_in], "synthesis")
+
+
+def _lost_at_eighth(lost: Node) -> Node:
+    residual, motion = _split(lost, tf.LOST_FLAGS - 1, tf.LOST_FLAGS)
+    doubled = op.depth_to_space(op.concat([motion] * 4, 1), "depth_first", 2)
+    return op.concat([_shuffle(residual, 2), doubled], 1)
 
 
 class OpenVinoNetworks:
@@ -151,10 +162,8 @@ class OpenVinoNetworks:
     def analyse(self, y: Bytes, uv: Bytes, py: Bytes, puv: Bytes) -> Floats:
         return np.array(self._analysis.infer([y, uv, py, puv], share_inputs=True)[0])
 
-    def synthesise(
-        self, symbols: Symbols, step: Floats, shrink: Floats, gain: Floats, py: Bytes, puv: Bytes
-    ) -> tuple[Bytes, Bytes]:
-        out = self._synthesis.infer([symbols, step, shrink, gain, py, puv], share_inputs=True)
+    def synthesise(self, symbols: Symbols, lost: Bytes, level: LevelRows, py: Bytes, puv: Bytes) -> tuple[Bytes, Bytes]:
+        out = self._synthesis.infer([symbols, lost, *level, py, puv], share_inputs=True)
         return np.array(out[0]), np.array(out[1])
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from grace_codec.backends.api import Bytes, Floats, Symbols
+from grace_codec.backends.api import Bytes, Floats, LevelRows, Symbols
 from grace_codec.errors import ModelError
 from grace_codec.models.lite_net import LiteNet
 
@@ -26,12 +26,11 @@ class TorchNetworks:
         return latents
 
     @torch.inference_mode()
-    def synthesise(
-        self, symbols: Symbols, step: Floats, shrink: Floats, gain: Floats, py: Bytes, puv: Bytes
-    ) -> tuple[Bytes, Bytes]:
-        z, s, k, g, y, uv = map(self._put, (symbols, step, shrink, gain, py, puv))
-        coefficients = torch.sign(z) * F.relu(z.abs() - k) * s
-        out = self._net.synthesis(coefficients, y, uv, g)
+    def synthesise(self, symbols: Symbols, lost: Bytes, level: LevelRows, py: Bytes, puv: Bytes) -> tuple[Bytes, Bytes]:
+        z, flags, y, uv = map(self._put, (symbols, lost, py, puv))
+        step, shrink, gain = map(self._put, level)
+        coefficients = torch.sign(z) * F.relu(z.abs() - shrink) * step
+        out = self._net.synthesis(coefficients, y, uv, gain, flags)
         oy, ouv = (x.round().clamp(0, 255).to(torch.uint8).cpu().numpy() for x in out)
         return oy, ouv
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
-from grace_codec.backends.api import Networks
+from grace_codec.backends.api import LevelRows, Networks
 from grace_codec.latents import Latents, ReceivedLatents
 from grace_codec.models import pixels
+from grace_codec.models import transform as tf
 from grace_codec.models.api import FINE, Analysis, Floats, Profile, Reconstruction
 from grace_codec.motion import MAX_VECTOR, Motion, MotionSearch, Planes, ReferencePicture, fill_gaps
 from grace_codec.types import Plane
@@ -57,10 +59,9 @@ class LiteModel:
         height, width = reference[0].shape
         if not received.residual.any():
             return Reconstruction(pixels.crop((py, pu, pv), height, width), motion)
-        level = received.level
-        rows = self.steps(level), self._at(self._shrink, level), self._at(self._gain, level)
-        step, shrink, gain = (row[None, :, None, None] for row in rows)
-        y, uv = self._networks.synthesise(received.residual[None], step, shrink, gain, *_tensors((py, pu, pv)))
+        y, uv = self._networks.synthesise(
+            received.residual[None], _lost_flags(received), self._rows(received.level), *_tensors((py, pu, pv))
+        )
         return Reconstruction(pixels.crop((y[0, 0], uv[0, 0], uv[0, 1]), height, width), motion)
 
     def replay(self, reference: Planes, received: ReceivedLatents) -> Planes:
@@ -72,6 +73,10 @@ class LiteModel:
         coefficients *= pixels.local_scale(prediction[0])
         residual = pixels.inverse_transform(coefficients, self._luma, self._chroma)
         return pixels.crop(pixels.add(prediction, residual), *reference[0].shape)
+
+    def _rows(self, level: int) -> LevelRows:
+        rows = self.steps(level), self._at(self._shrink, level), self._at(self._gain, level)
+        return LevelRows(*(row[None, :, None, None] for row in rows))
 
     def _at(self, table: Floats, fine_level: int) -> Floats:
         """A table's row at a fine level, interpolated between the trained ones."""
@@ -97,6 +102,12 @@ class LiteModel:
         known = received.motion_mask[0] & received.motion_mask[1]
         motion = received.motion if known.all() else fill_gaps(received.motion, known)
         return motion.clip(-MAX_VECTOR, MAX_VECTOR).astype(np.int16)
+
+
+def _lost_flags(received: ReceivedLatents) -> npt.NDArray[np.uint8]:
+    """(1, LOST_FLAGS, H16, W16): 1 where a low luma frequency, or the vector, did not arrive."""
+    low = received.residual_mask[: 4 * tf.LOST_FREQUENCIES]
+    return (~np.concatenate([low, received.motion_mask[:1]])).astype(np.uint8)[None]
 
 
 def _tensors(planes: Planes) -> tuple[Plane, Plane]:

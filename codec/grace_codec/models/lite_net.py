@@ -2,7 +2,7 @@
 
   residual r = frame - prediction        s = local scale of the prediction (divisive normalization)
   analysis:  (DCT(r) + branch(r; prediction)) / s            -> latents, divided by the level's steps when quantized
-  synthesis: c = dequantized latents * s;  prediction + IDCT(c) + branch(IDCT(c); prediction)
+  synthesis: c = dequantized latents * s;  prediction + IDCT(c) + branch(IDCT(c); prediction, what was lost)
 
 Branches have no bias and are gated by the prediction, so zero residuals give zero latents and zero latents give the
 prediction exactly. Planes are floats in 0..255. ReLU-family activations only.
@@ -114,18 +114,31 @@ class Synthesis(nn.Module):
         self.luma, self.chroma = _linear_synthesis()
         self.enter, self.gate = _conv(96, width), Gate(width)
         self.body = nn.Sequential(*[Block(width) for _ in range(blocks)])
+        self.lost = _zeroed(_conv(tf.LOST_FREQUENCIES + 1, width))
         self.leave = _zeroed(_conv(width, 96))
 
-    def forward(self, coefficients: Tensor, py: Tensor, puv: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
-        """coefficients: (B, C, H/16, W/16); gain: (B, width, 1, 1), the level's."""
+    def forward(
+        self, coefficients: Tensor, py: Tensor, puv: Tensor, gain: Tensor, lost: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """coefficients: (B, C, H/16, W/16); gain: (B, width, 1, 1), the level's; lost: (B, LOST_FLAGS, H/16, W/16),
+        1 where a low luma frequency or (last channel) the vector did not arrive."""
         scaled = coefficients * local_scale(py)
         cut = 4 * tf.LUMA_FREQUENCIES
         with torch.autocast(py.device.type, enabled=False):
             ly = F.pixel_shuffle(self.luma(F.pixel_shuffle(scaled[:, :cut], 2)), 8)
             luv = F.pixel_shuffle(self.chroma(scaled[:, cut:]), 8)
         hidden = self.enter(pack(ly, luv) / RANGE) * self.gate(pack(py, puv)) * gain
-        dy, duv = unpack(self.leave(self.body(hidden)).float() * RANGE)
+        hidden = self.body[0](hidden)
+        if lost is not None:  # what the neighbours say counts for more where a position's own elements are missing
+            hidden = hidden * (1 + self.lost(_lost_at_eighth(lost)))
+        dy, duv = unpack(self.leave(self.body[1:](hidden)).float() * RANGE)
         return py + ly + dy, puv + luv + duv
+
+
+def _lost_at_eighth(lost: Tensor) -> Tensor:
+    """(B, LOST_FLAGS, H/16, W/16) -> (B, LOST_FREQUENCIES + 1, H/8, W/8)"""
+    residual = F.pixel_shuffle(lost[:, :-1], 2)
+    return torch.cat([residual, F.interpolate(lost[:, -1:], scale_factor=2.0, mode="nearest")], 1)
 
 
 def _linear_analysis() -> tuple[nn.Conv2d, nn.Conv2d]:
@@ -171,6 +184,9 @@ class LiteNet(nn.Module):
         shrink = self._at(self.shrink, level).clamp(0, 0.45)
         return torch.sign(z.detach()) * F.relu(z.abs() - shrink) * self.steps(level)
 
-    def decode(self, z: Tensor, py: Tensor, puv: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
-        out: tuple[Tensor, Tensor] = self.synthesis(self.dequantize(z, level), py, puv, self._at(self.gain, level))
+    def decode(
+        self, z: Tensor, py: Tensor, puv: Tensor, level: Tensor, lost: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        gain = self._at(self.gain, level)
+        out: tuple[Tensor, Tensor] = self.synthesis(self.dequantize(z, level), py, puv, gain, lost)
         return out

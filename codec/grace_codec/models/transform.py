@@ -14,6 +14,9 @@ LUMA_FREQUENCIES = 56  # of 64: the higher ones cost 18 % at the highest rates w
 CHROMA_FREQUENCIES = 22
 CHANNELS = 4 * LUMA_FREQUENCIES + 2 * CHROMA_FREQUENCIES
 
+LOST_FREQUENCIES = 6  # luma frequencies whose loss the decoder is told of, per sub-block
+LOST_FLAGS = 4 * LOST_FREQUENCIES + 1  # and whether the vector was lost
+
 # Perceptual scale: the step grows with the fourth root of the prediction's local variance, as SSIM's tolerance does
 # (divisive normalization). Measured: 5-6 % less rate at equal SSIM.
 SCALE_FLOOR, SCALE_UNIT, SCALE_POWER = 100.0, 200.0, 0.25

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from grace_codec.backends import load_networks
+from grace_codec.backends import Networks, load_networks
 from grace_codec.errors import BackendError, ModelError
 from grace_codec.models import transform as tf
 from grace_codec.models.api import FINE, Profile, VideoModel
@@ -80,13 +81,26 @@ def load(name: str, backend: str | None = None, folder: Path = WEIGHTS) -> Video
     Raises ModelError for unknown profiles and missing or damaged weights, BackendError where none can run."""
     if name not in PROFILES:
         raise ModelError(f"unknown profile {name!r}; there are {', '.join(PROFILES)}")
-    spec = PROFILES[name]
-    if not spec.trained:
+    if not PROFILES[name].trained:
         raise ModelError(f"profile {name!r} has no trained weights yet; codec/TRAINING.md says how to train it")
-    weights = read_weights(name, folder)
+    return _build(name, read_weights(name, folder), backend)
+
+
+def load_file(path: Path, name: str, backend: str | None = None) -> VideoModel:
+    """A model from a checkpoint that is not (yet) in the package."""
+    return _build(name, _parse(path.read_bytes(), {}), backend)
+
+
+def _parse(content: bytes, card: dict[str, Any]) -> Weights:
+    from safetensors.numpy import load as parse
+
+    return Weights(parse(content), hashlib.sha256(content).hexdigest(), card)
+
+
+def _build(name: str, weights: Weights, backend: str | None) -> VideoModel:
     profile = Profile(
         name=name,
-        wire_id=spec.wire_id,
+        wire_id=PROFILES[name].wire_id,
         model_id=int(weights.sha256[:8], 16),
         levels=FINE * (len(weights.tensors["log_step"]) - 1) + 1,
         luma_frequencies=tf.LUMA_FREQUENCIES,
@@ -95,13 +109,11 @@ def load(name: str, backend: str | None = None, folder: Path = WEIGHTS) -> Video
     return LiteModel(profile, weights.tensors, _networks(backend, weights))
 
 
-def _networks(backend: str | None, weights: Weights) -> Any:
+def _networks(backend: str | None, weights: Weights) -> Networks:
     if backend is not None:
         return load_networks(backend, weights.tensors)
     try:
         return load_networks("openvino", weights.tensors)
     except BackendError as error:
-        import warnings
-
-        warnings.warn(f"OpenVINO is not there, falling back to torch, about half as fast: {error}", stacklevel=3)
+        warnings.warn(f"OpenVINO is not there; falling back to torch, which is slower: {error}", stacklevel=4)
         return load_networks("torch", weights.tensors)

@@ -14,6 +14,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from grace_codec.models import transform as tf
 from grace_codec.models.lite_net import LEVELS, LiteNet
 from grace_codec.training.chains import Batch, ChainPool
 from grace_codec.training.checkpoint import load_run, load_weights, save_run, save_weights
@@ -167,18 +168,21 @@ class Trainer:
         references = self._references
         encoder = compensate(*references.encoder, batch.motion)
         impaired = [bool(r > 0 or left > 0) for r, left in zip(rates, references.left, strict=True)]
-        decoder, keep = encoder, None
-        if any(impaired):
-            at = [i for i, bad in enumerate(impaired) if bad]
-            lossy = np.stack([lose_motion(batch.motion[i], float(rates[i]), numbers) for i in at])
-            other = compensate(references.decoder[0][at], references.decoder[1][at], lossy)
-            decoder = encoder[0].clone(), encoder[1].clone()
-            decoder[0][at], decoder[1][at] = other
-            h, w = batch.motion.shape[2:]
-            shape = torch.Size((len(rates), self.net.log_step.shape[1], h, w))
-            keep = self._put(residual_mask(shape, torch.from_numpy(rates), generator))
         put = self._put
-        return Views((put(encoder[0]), put(encoder[1])), (put(decoder[0]), put(decoder[1])), keep), impaired
+        sent = put(encoder[0]), put(encoder[1])
+        if not any(impaired):
+            return Views(sent, sent, None, None), impaired
+        at = [i for i, bad in enumerate(impaired) if bad]
+        lossy = [lose_motion(batch.motion[i], float(rates[i]), numbers) for i in at]
+        field = np.stack([motion for motion, _ in lossy])
+        other = compensate(references.decoder[0][at], references.decoder[1][at], field)
+        decoder = encoder[0].clone(), encoder[1].clone()
+        decoder[0][at], decoder[1][at] = other
+        h, w = batch.motion.shape[2:]
+        keep = residual_mask(torch.Size((len(rates), tf.CHANNELS, h, w)), torch.from_numpy(rates), generator)
+        lost_motion = torch.zeros(len(rates), 1, h, w)
+        lost_motion[at, 0] = torch.from_numpy(np.stack([lost for _, lost in lossy])).float()
+        return Views(sent, (put(decoder[0]), put(decoder[1])), put(keep), put(lost_motion)), impaired
 
     @torch.no_grad()
     def _advance(

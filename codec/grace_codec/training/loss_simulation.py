@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from grace_codec.motion import Motion, fill_gaps
+
+Lost = npt.NDArray[np.bool_]
 
 NO_LOSS_SHARE = 0.8
 LOSS_RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
@@ -36,8 +39,7 @@ def residual_mask(shape: torch.Size, rates: Tensor, generator: torch.Generator) 
     return (torch.rand(shape, generator=generator) >= rates[:, None, None, None]).float()
 
 
-def lose_motion(motion: Motion, rate: float, generator: np.random.Generator) -> Motion:
-    """The field (2, h, w) as the decoder rebuilds it when `rate` of the vectors are lost."""
-    if rate == 0:
-        return motion
-    return fill_gaps(motion, generator.random(motion.shape[1:]) >= rate)
+def lose_motion(motion: Motion, rate: float, generator: np.random.Generator) -> tuple[Motion, Lost]:
+    """The field (2, h, w) as the decoder rebuilds it when `rate` of the vectors are lost, and which were (h, w)."""
+    lost = generator.random(motion.shape[1:]) < rate
+    return (fill_gaps(motion, ~lost) if lost.any() else motion), lost

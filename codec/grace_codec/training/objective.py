@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from grace_codec.models import transform as tf
 from grace_codec.models.lite_net import LEVELS, STEP_COARSE, STEP_FINE, LiteNet, local_scale, quantize
 from grace_codec.training.rate import bits, rate_weight
 
@@ -36,11 +37,18 @@ def decibel(dissimilarity: Tensor) -> Tensor:
 class Views(NamedTuple):
     """What both ends predict from: the encoder's prediction, the decoder's (other where loss struck), what survives.
 
-    keep: (B, C, h, w) of 0 and 1, or None when nothing is lost."""
+    keep: (B, C, h, w) of 0 and 1, lost_motion: (B, 1, h, w), 1 where a vector was lost; None when nothing is lost."""
 
     encoder: tuple[Tensor, Tensor]
     decoder: tuple[Tensor, Tensor]
     keep: Tensor | None
+    lost_motion: Tensor | None
+
+    def lost(self) -> Tensor | None:
+        """The flags the decoder is given: (B, LOST_FLAGS, h, w)."""
+        if self.keep is None or self.lost_motion is None:
+            return None
+        return torch.cat([1 - self.keep[:, : 4 * tf.LOST_FREQUENCIES], self.lost_motion], 1)
 
 
 class Objective(nn.Module):
@@ -61,7 +69,7 @@ class Objective(nn.Module):
         rate = bits(symbols) / (y.shape[2] * y.shape[3])
         arrived = symbols if views.keep is None else symbols * views.keep
         with self.autocast():
-            oy, ouv = self.net.decode(arrived, *views.decoder, level)
+            oy, ouv = self.net.decode(arrived, *views.decoder, level, views.lost())
         dissimilarity = 1 - ssim(oy.clamp(0, 255), y)
         scale = F.interpolate(local_scale(y), scale_factor=16.0, mode="nearest")
         error = (((oy - y) / scale) ** 2).mean((1, 2, 3)) * (1 - CHROMA_WEIGHT)

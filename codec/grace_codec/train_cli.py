@@ -1,0 +1,131 @@
+"""`grace-rtc codec train STAGE`: one command per stage, resumable, with progress, metrics and held-out evaluation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from grace_codec.errors import CodecError
+
+if TYPE_CHECKING:
+    from grace_codec.training.loop import Trainer
+    from grace_codec.training.stages import Stage
+
+EVALUATION_LEVELS = (24, 48, 68)
+EVALUATION_LOSSES = (0.0, 0.5)
+
+
+def train(
+    stage: Annotated[str, typer.Argument(help="pretrain, joint, decoder or levels; see codec/TRAINING.md")],
+    data: Annotated[Path, typer.Option(help="Folder of .mp4 clips; whole sub-folders are held out.")],
+    runs: Annotated[Path, typer.Option(help="Where runs, checkpoints and metrics live.")] = Path("runs"),
+    cache: Annotated[Path | None, typer.Option(help="Keep decoded clips and their motion here.")] = None,
+    until: Annotated[int | None, typer.Option(help="Stop at this step; run again to go on.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Length of the stage, instead of the table's.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Chains per process, instead of the table's.")] = None,
+    size: Annotated[int | None, typer.Option(help="Crop side in pixels, a multiple of 32.")] = None,
+    accelerator: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    devices: Annotated[int, typer.Option(help="GPUs (or CPU processes) to train on.")] = 1,
+    publish: Annotated[bool, typer.Option(help="Install the finished weights into the package.")] = False,
+) -> None:
+    """Train one stage, or continue it where it stopped."""
+    console = Console()
+    try:
+        chosen = _stage(stage, steps, batch, size)
+        trainer = _trainer(chosen, data, runs, cache, accelerator, devices, console)
+        _run(trainer, until, console)
+        if trainer.fabric.global_rank == 0 and trainer.step >= chosen.steps:
+            card = _evaluate(trainer, data, cache, console)
+            if publish:
+                _publish(trainer, card, console)
+    except CodecError as error:
+        console.print(f"[red]{error}[/red]")
+        raise typer.Exit(1) from error
+    except ImportError as error:
+        console.print(f"[red]training needs `pip install grace-rtc\\[torch,codec]` ({error})[/red]")
+        raise typer.Exit(1) from error
+
+
+def _stage(name: str, steps: int | None, batch: int | None, size: int | None) -> Stage:
+    from dataclasses import replace
+
+    from grace_codec.training.stages import STAGES
+
+    if name not in STAGES:
+        raise CodecError(f"unknown stage {name!r}; there are {', '.join(STAGES)}")
+    chosen = STAGES[name]
+    if size is not None and (size < 64 or size % 32):
+        raise CodecError(f"--size {size}: wanted a multiple of 32, at least 64")
+    return replace(chosen, steps=steps or chosen.steps, batch=batch or chosen.batch, size=size or chosen.size)
+
+
+def _trainer(
+    stage: Stage, data: Path, runs: Path, cache: Path | None, accelerator: str, devices: int, console: Console
+) -> Trainer:
+    import torch
+    from lightning_fabric import Fabric
+
+    from grace_codec.training.clips import load_folder
+    from grace_codec.training.loop import RunFolder, Trainer
+
+    torch.set_flush_denormal(True)  # Laplace tails make denormals, which are slow
+    fabric = Fabric(accelerator=accelerator, devices=devices)
+    fabric.launch()
+    start = RunFolder(runs / stage.start).weights if stage.start else None
+    if start is not None and not start.exists():
+        raise CodecError(f"stage {stage.name!r} begins with {start}; run `codec train {stage.start}` first")
+    with Progress(console=console, disable=fabric.global_rank > 0) as progress:
+        task = progress.add_task("clips", total=None)
+        clips = load_folder(data, cache, on_clip=lambda n, of: progress.update(task, completed=n, total=of))
+    return Trainer(stage, clips, runs / stage.name, fabric, start)
+
+
+def _run(trainer: Trainer, until: int | None, console: Console) -> None:
+    with Progress(console=console, disable=trainer.fabric.global_rank > 0) as progress:
+        task = progress.add_task(trainer.stage.name, total=trainer.stage.steps, completed=trainer.step)
+
+        def on_step(step: int, means: dict[str, float]) -> None:
+            figures = " ".join(f"{k}={v:.3f}" for k, v in means.items())
+            progress.update(task, completed=step, description=f"{trainer.stage.name} {figures}")
+
+        trainer.run(until, on_step)
+
+
+def _evaluate(trainer: Trainer, data: Path, cache: Path | None, console: Console) -> dict[str, Any]:
+    """Closed loop on the held-out clips; the figures go to the metrics file and the model card."""
+    from grace_codec.profiles import load_file
+    from grace_codec.training.clips import load_folder
+    from grace_codec.training.evaluate import closed_loop, summary
+
+    model = load_file(trainer.folder.weights, trainer.stage.profile)
+    clips = load_folder(data, cache, held_out=True)
+    figures: dict[str, Any] = {}
+    for loss in EVALUATION_LOSSES:
+        for level in EVALUATION_LEVELS:
+            row = summary(closed_loop(model, clip, level, loss) for clip in clips)
+            figures[f"level {level}, loss {loss:.0%}"] = row
+            console.print(f"level {level} loss {loss:.0%}: " + " ".join(f"{k} {v:.3f}" for k, v in row.items()))
+    with trainer.folder.metrics.open("a") as out:
+        out.write(json.dumps({"stage": trainer.stage.name, "step": trainer.step, "held_out": figures}) + "\n")
+    return figures
+
+
+def _publish(trainer: Trainer, figures: dict[str, Any], console: Console) -> None:
+    from grace_codec.training.publish import publish
+
+    stage = trainer.stage
+    card = {
+        "stage": stage.name,
+        "steps": trainer.step,
+        "chains": stage.batch,
+        "crop_px": stage.size,
+        "seed": stage.seed,
+        "held_out": figures,
+    }
+    digest = publish(trainer.folder.weights, stage.profile, card)
+    console.print(f"{stage.profile}: installed, SHA-256 {digest}")
