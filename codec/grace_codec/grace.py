@@ -1,5 +1,5 @@
-"""GRACE as a packet codec: frames to payloads, any subset of payloads to a frame. Owns how model, entropy coder, I-patches
-and rate control work together; refuses to know packets on the wire.
+"""GRACE as a packet codec: frames to payloads, any subset of payloads to a frame. Owns how model, entropy coder,
+I-patches and rate control work together; refuses to know packets on the wire.
 """
 
 from __future__ import annotations
@@ -7,12 +7,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from grace_codec import profiles
 from grace_codec.api import LossResponse
 from grace_codec.entropy.coder import Geometry, LatentCoder
 from grace_codec.entropy.tables import Tables
+from grace_codec.entropy.tables import load as load_tables
 from grace_codec.intra.patch import PatchPolicy, PatchScanner, apply_patch
 from grace_codec.intra.still import AV1, MAX_CRF, MIN_CRF, decode_still, encode_still
 from grace_codec.latents import Latents, ReceivedLatents
@@ -70,6 +73,10 @@ class _Opened:
     used: frozenset[int]
 
 
+def tables_path(profile: str, folder: Path = profiles.WEIGHTS) -> Path:
+    return folder / f"{profile}.tables.json"
+
+
 class GraceCodec:
     """Both ends of a call with one profile. `model` and `tables` must belong together; `identity` of both is checked
     in every payload."""
@@ -91,6 +98,24 @@ class GraceCodec:
         self._scanner = PatchScanner(self._policy)
         self._held = _HeldLatents(self._coder)
         self._key_crf = 32
+        self._level: int | None = None
+
+    @classmethod
+    def load(cls, profile: str, backend: str | None = None, patches: PatchPolicy | None = None) -> GraceCodec:
+        """A profile with the weights and tables that ship. Raises ModelError or BackendError, saying what to do."""
+        return cls(profiles.load(profile, backend), load_tables(tables_path(profile)), patches)
+
+    @property
+    def wire_id(self) -> int:
+        return self._profile.wire_id
+
+    def fix_level(self, level: int | None) -> None:
+        """Code every P-frame at this fine level whatever the budget; None: by budget. ValueError out of range."""
+        if level is not None and not 0 <= level < self._profile.levels:
+            raise ValueError(f"level {level}: {self.name} has levels 0 to {self._profile.levels - 1}")
+        self._level = level
+        if level is not None:
+            self._key_crf = round(58 - 38 * level / max(1, self._profile.levels - 1))
 
     def encode(self, frame: Frame, reference: Reference | None, budget: Budget) -> CodedFrame:
         """Raises ValueError where the reference is of another picture size, or not this codec's."""
@@ -99,7 +124,7 @@ class GraceCodec:
             return self._encode_key(frame.frame_id, planes, budget)
         parent = _planes(reference)
         analysis = self._model.analyse(planes, parent)
-        patch = self._scanner.next_patch(frame.frame_id, planes, budget.frame_bytes)
+        patch = self._scanner.next_patch(frame.frame_id, planes, budget)
         sent = patch[0] if patch else None
         latents, payloads = self._fill(analysis, sent, (frame.width, frame.height), budget)
         host = next((j for j, data in enumerate(payloads) if carries_patch(data)), -1)
@@ -119,15 +144,18 @@ class GraceCodec:
         quantizer = FrameQuantizer(analysis.residual, self._model.steps, profile.luma_frequencies, rate.finest())
         motion_bytes = MOTION_BITS / 8 * np.count_nonzero(analysis.motion.any(0))
         room = budget.frame_bytes - (len(patch.data) + 3 if patch else 0)
+        if self._level is not None:
+            latents = quantizer.latents(analysis.motion, self._level)
+            return latents, self._pack(latents, patch, size, budget.max_payload_bytes, quantizer.bits(self._level) / 8)
         best: tuple[Latents, tuple[bytes, ...]] | None = None
         best_size, top = 0, profile.levels - 1
         for _ in range(TRIES):
             level = rate.search(quantizer, motion_bytes, FILL_AIM * room, budget.max_payload_bytes)
             latents = quantizer.latents(analysis.motion, level)
-            payloads = self._pack(latents, patch, size, budget.max_payload_bytes)
-            total = sum(map(len, payloads))
             estimated = rate.estimate(quantizer, level, motion_bytes, budget.max_payload_bytes)
             patch_bytes = budget.frame_bytes - room
+            payloads = self._pack(latents, patch, size, budget.max_payload_bytes, estimated + patch_bytes)
+            total = sum(map(len, payloads))
             rate.learn(estimated, total - patch_bytes, rate.fixed_bytes * len(payloads))
             if best_size < total <= FILL_HIGH * budget.frame_bytes:
                 best, best_size = (latents, payloads), total
@@ -150,27 +178,26 @@ class GraceCodec:
             luma = wanted[: tables.luma].repeat(4)
             kept = np.concatenate([luma, wanted[tables.luma :]])[:, None, None]
             latents = Latents(latents.motion, np.where(kept, latents.residual, 0).astype(np.int16), latents.level)
-            payloads = self._pack(latents, None, size, budget.max_payload_bytes)
+            payloads = self._pack(latents, None, size, budget.max_payload_bytes, budget.frame_bytes)
             if sum(map(len, payloads)) <= FILL_HIGH * budget.frame_bytes:
                 return latents, payloads
         latents = Latents(np.zeros_like(latents.motion), latents.residual, latents.level)
-        return latents, self._pack(latents, None, size, budget.max_payload_bytes)
+        return latents, self._pack(latents, None, size, budget.max_payload_bytes, budget.frame_bytes)
 
     def _pack(
-        self, latents: Latents, patch: Patch | None, size: tuple[int, int], max_payload: int
+        self, latents: Latents, patch: Patch | None, size: tuple[int, int], max_payload: int, expected_bytes: float
     ) -> tuple[bytes, ...]:
         """Payloads of at most `max_payload` bytes; the I-patch goes with the smallest stream."""
         moving = bool(latents.motion.any())
         patch_bytes = len(patch.data) + 3 if patch else 0
-        total = 2 if moving or latents.residual.any() else 1
+        total = packets_for(expected_bytes, max_payload) if moving or latents.residual.any() else 1
         while True:
             streams = self._coder.encode(latents, total)
             host = min(range(total), key=lambda j: len(streams[j]))
             sizes = [len(s) + HEADER_BYTES + (patch_bytes if j == host else 0) for j, s in enumerate(streams)]
-            needed = max(total + 1, min(packets_for(sum(sizes), max_payload), 2 * total))
             if max(sizes) <= max_payload or total == MAX_PACKETS:
                 break
-            total = min(needed, MAX_PACKETS)
+            total = min(max(total + 1, packets_for(sum(sizes), max_payload)), MAX_PACKETS)
         payloads = []
         for j, stream in enumerate(streams):
             payload = PredictedPayload(latents.level, moving, stream, patch if j == host else None)
@@ -182,10 +209,11 @@ class GraceCodec:
 
     def _encode_key(self, frame_id: int, planes: Planes, budget: Budget) -> CodedFrame:
         """A still picture of the best quality that fits; the worst quality where none does."""
-        height, width = planes[0].shape
         low, high, data = MIN_CRF, MAX_CRF + 1, b""  # low: fits or untried; high: does not fit
         crf = self._key_crf
         coded: dict[int, bytes] = {}
+        if self._level is not None:
+            return self._key(frame_id, planes, encode_still(planes, crf), budget)
         room = (
             budget.frame_bytes - KEY_HEADER_BYTES - HEADER_BYTES * (1 + budget.frame_bytes // budget.max_payload_bytes)
         )
@@ -206,7 +234,10 @@ class GraceCodec:
         if not fitting:
             self._key_crf = MAX_CRF
             coded.setdefault(MAX_CRF, encode_still(planes, MAX_CRF))
-        data = coded[self._key_crf]
+        return self._key(frame_id, planes, coded[self._key_crf], budget)
+
+    def _key(self, frame_id: int, planes: Planes, data: bytes, budget: Budget) -> CodedFrame:
+        height, width = planes[0].shape
         payloads = write_key(AV1, (width, height), data, self._context((0, 0), 0, 1), budget.max_payload_bytes)
         shown = decode_still(data, width, height)
         if shown is None:

@@ -1,5 +1,5 @@
-"""Which rate level makes a frame fit its budget. Owns quantization by rate and distortion and the count of bits; runs no
-network: a try touches only the few residual elements that could be non-zero.
+"""Which rate level makes a frame fit its budget. Owns quantization by rate and distortion and the count of bits; runs
+no network: a try touches only the few residual elements that could be non-zero.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def _thresholds(mean: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """How large an element must be, in steps, for ±1 to earn its bits, by the mean magnitude of its channel.
 
     Coding 1 instead of 0 for z saves 2|z| − 1 of squared error and costs the difference of their bits."""
-    zero, nonzero, unit = np.moveaxis(magnitude_bits(np.maximum(mean, 2.0**-12)), -1, 0)
-    return np.clip(0.5 + LAMBDA * (nonzero + unit - 0 * zero), MIN_THRESHOLD, MAX_THRESHOLD)
+    bits = magnitude_bits(np.maximum(mean, 2.0**-12))
+    return np.asarray(np.clip(0.5 + LAMBDA * (bits[:, 1] + bits[:, 2]), MIN_THRESHOLD, MAX_THRESHOLD))
 
 
 class RateControl:

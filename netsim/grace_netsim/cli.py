@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from grace_codec.codec_cli import app as codec_app
+from grace_codec.codec_cli import models_app
 from grace_netsim.bench_cli import app as bench_app
 from grace_netsim.clip_cli import app as clip_app
 from grace_netsim.doctor_cli import doctor
@@ -15,6 +17,8 @@ app = typer.Typer(
 )
 app.command()(doctor)
 app.add_typer(clip_app, name="clip")
+app.add_typer(codec_app, name="codec")
+app.add_typer(models_app, name="models")
 app.add_typer(trace_app, name="trace")
 app.add_typer(bench_app, name="bench")
 app.add_typer(lab_app, name="lab")

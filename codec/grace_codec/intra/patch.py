@@ -1,21 +1,23 @@
 """I-patches (paper B.2): where they lie, and which are worth sending. Knows neither packets nor networks.
 
 The picture is split into at most `period` regions; frame by frame one of them is coded again without reference to
-anything, so that whatever error has crept in is gone after one scan. A patch costs bits that the P-frame could use, so it
-is sent only where it is at least as good as what stands there, or where its turn for an unconditional refresh has come
-(which bounds the drift between devices whose arithmetic differs in the last bit).
+anything, so that whatever error has crept in is gone after one scan. A patch costs bits that the P-frame could use, so
+it is sent only where it is at least as good as what stands there, or where its turn for an unconditional refresh has
+come (which bounds the drift between devices whose arithmetic differs in the last bit).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
 from grace_codec.errors import BackendError
 from grace_codec.intra.still import MAX_CRF, MIN_CRF, Planes, decode_still, encode_still
 from grace_codec.packets.payload import Patch
+from grace_codec.types import Budget
 
 MIN_SIDE_PX = 64  # below, headers outweigh pixels
 
@@ -51,11 +53,7 @@ def regions(height: int, width: int, period: int) -> tuple[Region, ...]:
     pairs = [(r, c) for r in range(1, most_rows + 1) for c in range(1, most_columns + 1) if r * c <= period]
     rows, columns = max(pairs, key=lambda p: (p[0] * p[1], -abs(height / p[0] - width / p[1])))
     ys, xs = _cuts(height, rows), _cuts(width, columns)
-    return tuple(
-        Region(top, bottom, left, right)
-        for top, bottom in zip(ys, ys[1:], strict=False)
-        for left, right in zip(xs, xs[1:], strict=False)
-    )
+    return tuple(Region(top, bottom, left, right) for top, bottom in pairwise(ys) for left, right in pairwise(xs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ class PatchScanner:
         self._crf = 36
         self._standing: float | None = None  # mean squared error of the next region in the last picture
 
-    def next_patch(self, frame_id: int, planes: Planes, budget_bytes: int) -> tuple[Patch, Planes] | None:
+    def next_patch(self, frame_id: int, planes: Planes, budget: Budget) -> tuple[Patch, Planes] | None:
         """The patch for this frame with its decoded picture, or None where none is worth its bytes."""
         height, width = planes[0].shape
         places = regions(height, width, self.policy.period)
@@ -93,7 +91,7 @@ class PatchScanner:
         if shown is None:
             return None
         error = _error(shown, region)
-        fits = len(data) <= self.policy.share * budget_bytes
+        fits = len(data) <= min(self.policy.share * budget.frame_bytes, budget.max_payload_bytes // 2)
         worth = fits and (error <= self._standing or due)
         self._adapt(error, fits)
         return (Patch(slot, data), shown) if worth else None
@@ -118,7 +116,7 @@ class PatchScanner:
 
 
 def apply_patch(planes: Planes, patch: Patch, period: int) -> bool:
-    """Put a received patch into a picture, in place. False where the patch is unusable (the picture stays as it was)."""
+    """Put a received patch into a picture, in place. False where it is unusable (the picture stays as it was)."""
     places = regions(planes[0].shape[0], planes[0].shape[1], period)
     if patch.slot >= len(places):
         return False

@@ -1,7 +1,8 @@
 """One still picture to bytes and back: AV1 (SVT-AV1 in, dav1d out). Owns the encoder's settings; knows no budget.
 
-Chosen by measurement (docs/bitstream.md): HEVC intra needs up to 10 % fewer bytes for a whole 640x360 picture, but three
-to ten times the time; on 64 to 112 px patches, where HEVC's parameter sets weigh 80 bytes, AV1 is as good or better.
+Chosen by measurement (docs/bitstream.md): HEVC intra needs up to 10 % fewer bytes for a whole 640x360 picture, but
+three to ten times the time; on 64 to 112 px patches, where HEVC's parameter sets weigh 80 bytes, AV1 is as good or
+better.
 """
 
 from __future__ import annotations
@@ -62,7 +63,6 @@ def decode_still(data: bytes, width: int, height: int) -> Planes | None:
         return None
     if len(frames) != 1 or (frames[0].width, frames[0].height, frames[0].format.name) != (width, height, "yuv420p"):
         return None
-    packed = frames[0].to_ndarray()
-    y = np.ascontiguousarray(packed[:height])
+    packed = np.asarray(frames[0].to_ndarray(), np.uint8)
     chroma = packed[height:].reshape(2, height // 2, width // 2)
-    return y, np.ascontiguousarray(chroma[0]), np.ascontiguousarray(chroma[1])
+    return packed[:height].copy(), chroma[0].copy(), chroma[1].copy()

@@ -30,7 +30,7 @@ _PATCH, _MOVING = 0x20, 0x10
 
 
 class RejectedError(Exception):
-    """A payload from outside is not usable; the text says why. Caught by the packet codec, never seen by its callers."""
+    """A payload from outside is not usable; the text says why. The packet codec catches it."""
 
 
 @dataclass(frozen=True, slots=True)
