@@ -122,14 +122,8 @@ class FrameAssembler:
         return self._newest
 
     def on_packet(self, packet: MediaPacket, now_us: int) -> None:
-        if not 0 <= packet.index < packet.total:
-            self.dropped["contradictory"] += 1
-            return
-        if self._next is None:
-            self._next = self._newest = packet.frame_id
-        if not self._in_reach(packet, now_us):
-            return
-        self._store(packet, now_us)
+        if self._in_reach(packet, now_us):
+            self._store(packet, now_us)
         while len(self._frames) > self._max_frames or self._bytes > self._max_bytes:
             self.dropped["overflow"] += 1
             self._emit_head(now_us)
@@ -177,7 +171,11 @@ class FrameAssembler:
 
     def _in_reach(self, packet: MediaPacket, now_us: int) -> bool:
         """Whether the packet is one to store. A stream that jumped is followed once a second packet says so."""
-        assert self._next is not None
+        if not 0 <= packet.index < packet.total:
+            self.dropped["contradictory"] += 1
+            return False
+        if self._next is None:
+            self._next = self._newest = packet.frame_id
         if abs(packet.frame_id - self._newest) > self._max_gap:
             return self._jump(packet, now_us)
         if packet.frame_id < self._next:
