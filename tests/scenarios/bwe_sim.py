@@ -188,7 +188,8 @@ class Receiver:
 
 
 class Flow:
-    """One sender and its receiver. `media_bps` None: video that follows the target; a number: constant bit rate."""
+    """One sender and its receiver. `media_bps` None: video that follows the target; a number: constant bit rate,
+    padded up to the target or `pad_to_bps`, whichever is less."""
 
     def __init__(
         self,
@@ -203,6 +204,7 @@ class Flow:
     ) -> None:
         self.controller = controller
         self.media_bps = media_bps
+        self.pad_to_bps = 0
         self.active = False
         self.probes: list[Probe] = []
         self.sent = 0
@@ -210,7 +212,8 @@ class Flow:
         self.delays_us: list[tuple[int, int]] = []  # (when, one-way delay)
         self._clock, self._forward, self._fps = clock, forward, fps
         self._extra_delay_us = extra_delay_us
-        self._pacer: Pacer[int] = Pacer(controller.target().pacing_bps)
+        self._pacer: Pacer[tuple[int, bool]] = Pacer(controller.target().pacing_bps)  # (size, is padding)
+        self._padding_bytes = 0.0
         self._receiver = Receiver(clock, backward, self._on_feedback, extra_delay_us)
         self._wake_us: int | None = None
         self._generation = 0
@@ -249,8 +252,10 @@ class Flow:
                 self._enqueue_frame(now_us)
                 next_us = now_us + 1_000_000 // self._fps
             else:
-                self._pacer.enqueue(PACKET_BYTES, PACKET_BYTES, Priority.VIDEO, now_us)
-                next_us = now_us + PACKET_BYTES * 8_000_000 // self.media_bps
+                self._enqueue(PACKET_BYTES, Priority.VIDEO, now_us)
+                interval_us = PACKET_BYTES * 8_000_000 // self.media_bps
+                self._pad(interval_us, self.media_bps, now_us)
+                next_us = now_us + interval_us
             self._pump()
             self._clock.at(next_us, produce)
 
@@ -261,7 +266,18 @@ class Flow:
         packets = -(-frame_bytes // PACKET_BYTES)
         size_bytes = max(frame_bytes // packets, 50)
         for _ in range(packets):
-            self._pacer.enqueue(size_bytes, size_bytes, Priority.VIDEO, now_us)
+            self._enqueue(size_bytes, Priority.VIDEO, now_us)
+
+    def _pad(self, interval_us: int, media_bps: int, now_us: int) -> None:
+        """What padding is due until the next media packet."""
+        lacking_bps = min(self.controller.target().bitrate_bps, self.pad_to_bps) - media_bps
+        self._padding_bytes += max(lacking_bps, 0) * interval_us / 8_000_000
+        while self._padding_bytes >= PACKET_BYTES:
+            self._padding_bytes -= PACKET_BYTES
+            self._enqueue(PACKET_BYTES, Priority.PADDING, now_us)
+
+    def _enqueue(self, size_bytes: int, priority: Priority, now_us: int) -> None:
+        self._pacer.enqueue((size_bytes, priority is Priority.PADDING), size_bytes, priority, now_us)
 
     def _pump(self) -> None:
         now_us, controller, pacer = self._clock.now_us, self.controller, self._pacer
@@ -272,11 +288,11 @@ class Flow:
             self.probes.append(Probe(now_us, cluster, getattr(controller, "in_alr", False)))
             pacer.add_probe(cluster, now_us)
         pacer.set_rate(controller.target().pacing_bps, now_us)
-        for size_bytes, cluster_id in pacer.pop_due(now_us):
-            self._send(size_bytes, cluster_id)
+        for (size_bytes, padding), cluster_id in pacer.pop_due(now_us):
+            self._send(size_bytes, cluster_id, padding)
         padding_bytes, cluster_id = pacer.padding_wanted(now_us)
         while padding_bytes > 0:
-            self._send(min(padding_bytes, PADDING_BYTES) + HEADER_BYTES, cluster_id)
+            self._send(min(padding_bytes, PADDING_BYTES) + HEADER_BYTES, cluster_id, True)
             padding_bytes -= PADDING_BYTES + HEADER_BYTES
         self._sleep()
 
@@ -294,10 +310,10 @@ class Flow:
             self._wake_us = None
             self._pump()
 
-    def _send(self, size_bytes: int, cluster_id: int | None) -> None:
+    def _send(self, size_bytes: int, cluster_id: int | None, padding: bool) -> None:
         seq, sent_us = self.sent, self._clock.now_us
         self.sent += 1
-        self.controller.on_packet_sent(PacketSent(seq, sent_us, size_bytes, cluster_id))
+        self.controller.on_packet_sent(PacketSent(seq, sent_us, size_bytes, cluster_id, padding))
 
         def deliver() -> None:
             now_us = self._clock.now_us

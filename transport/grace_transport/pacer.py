@@ -21,8 +21,8 @@ QUEUE_LIMIT_US = (
 )
 MIN_DRAIN_US = 1_000
 # A probe burst is worth this long at the probe's rate: libwebrtc's RecommendedMinProbeSize, twice its min_probe_delta
-# of 2 ms, which keeps timer resolution out of the measurement.
-PROBE_BURST_US = 4_000
+# of 1 ms, which keeps timer resolution out of the measurement.
+PROBE_BURST_US = 2_000
 # A probe whose timer comes this late is given up. The design notes say 3 ms (libwebrtc of 2020); newer libwebrtc waits
 # 10 ms, which an event loop shared with a codec needs. A late probe measures less, never too much.
 MAX_PROBE_DELAY_US = 10_000

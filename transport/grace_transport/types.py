@@ -28,6 +28,7 @@ class PacketSent:
     sent_us: int
     size_bytes: int
     probe_cluster: int | None = None
+    padding: bool = False  # made up to fill a rate or a probe: no sign of what the application needs
 
 
 @dataclass(frozen=True, slots=True)

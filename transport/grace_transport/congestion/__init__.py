@@ -17,7 +17,7 @@ from grace_transport.congestion.gcc import Gcc
 from grace_transport.congestion.salsify import Salsify
 
 DEFAULT_CONTROLLER = "gcc"
-DEFAULT_LOSS_CONTROL = "v2"  # v1 starves a loss-tolerant codec at 10 % of random loss: docs/congestion.md
+DEFAULT_LOSS_CONTROL = "tolerant"  # v1 and v2 starve a loss-tolerant codec on a lossy link: docs/congestion.md
 
 
 class ControllerFactory(Protocol):
@@ -46,6 +46,7 @@ CONTROLLERS: Mapping[str, ControllerFactory] = {
     "gcc": partial(_gcc, DEFAULT_LOSS_CONTROL),
     "gcc-v1": partial(_gcc, "v1"),
     "gcc-v2": partial(_gcc, "v2"),
+    "gcc-tolerant": partial(_gcc, "tolerant"),
     "gcc-off": partial(_gcc, "off"),
     "salsify": _salsify,
     "fixed": _fixed,

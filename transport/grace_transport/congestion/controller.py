@@ -11,7 +11,7 @@ class CongestionController(Protocol):
     """Sender-side rate control from transport-wide feedback."""
 
     name: str
-    loss_control: str  # "v1", "v2", "off" or "none": recorded in every result
+    loss_control: str  # "v1", "v2", "tolerant", "off" or "none": recorded in every result
 
     @property
     def state(self) -> str:

@@ -14,6 +14,7 @@ from grace_transport.congestion.inter_arrival import InterArrival
 from grace_transport.congestion.overuse import OveruseDetector, Usage
 from grace_transport.congestion.trendline import Trendline
 
+JITTER_SMOOTHING = 1 / 16  # RFC 3550, section 6.4.1, here between groups
 STREAM_TIMEOUT_US = 2_000_000  # without feedback for so long the past says nothing (kStreamTimeOut)
 
 
@@ -35,15 +36,28 @@ class DelayBased:
         self._trendline = Trendline()
         self._detector = OveruseDetector()
         self._seen_us: int | None = None
+        self._jitter_us = 0.0
+
+    @property
+    def jitter_us(self) -> int:
+        """Mean change of delay from group to group."""
+        return int(self._jitter_us)
 
     @property
     def usage(self) -> Usage:
         return self._detector.usage
 
     def on_arrived(
-        self, packets: Sequence[Arrived], acked_bps: float | None, probe_bps: int | None, now_us: int
+        self,
+        packets: Sequence[Arrived],
+        acked_bps: float | None,
+        probe_bps: int | None,
+        now_us: int,
+        carried_bps: float | None = None,
     ) -> DelayEstimate:
-        """`packets` in order of arrival; `probe_bps`: what a probe has measured since the last call."""
+        """`packets` in order of arrival; `probe_bps`: what a probe has measured since the last call; `carried_bps`:
+        what the bottleneck carried, where that is more than what arrived (random loss after it). It sets how far
+        overuse lowers the rate; growth stays bound to what arrives."""
         if not packets:
             return DelayEstimate(None)
         if self._seen_us is None or now_us - self._seen_us > STREAM_TIMEOUT_US:
@@ -52,7 +66,7 @@ class DelayBased:
         recovered = False
         for packet in packets:
             recovered |= self._on_packet(packet, now_us)
-        return self._estimate(acked_bps, probe_bps, recovered, now_us)
+        return self._estimate(acked_bps, carried_bps or acked_bps, probe_bps, recovered, now_us)
 
     def _restart(self) -> None:
         self._inter_arrival.reset()
@@ -64,22 +78,30 @@ class DelayBased:
         delta = self._inter_arrival.on_packet(packet.sent_us, packet.arrived_us, now_us, packet.size_bytes)
         if delta is None:
             return False
+        self._jitter_us += JITTER_SMOOTHING * (abs(delta.arrival_us - delta.send_us) - self._jitter_us)
         before = self._detector.usage
         send_ms, arrival_ms = delta.send_us / 1_000, packet.arrived_us / 1_000
         slope = self._trendline.update(delta.arrival_us / 1_000, send_ms, arrival_ms)
         after = self._detector.update(slope, send_ms, self._trendline.deltas, arrival_ms)
         return before is Usage.UNDERUSE and after is Usage.NORMAL
 
-    def _estimate(self, acked_bps: float | None, probe_bps: int | None, recovered: bool, now_us: int) -> DelayEstimate:
+    def _estimate(
+        self,
+        acked_bps: float | None,
+        carried_bps: float | None,
+        probe_bps: int | None,
+        recovered: bool,
+        now_us: int,
+    ) -> DelayEstimate:
         aimd = self.aimd
         if self._detector.usage is not Usage.OVERUSE:
             if probe_bps is not None:
                 aimd.set_estimate(probe_bps, now_us)
                 return DelayEstimate(aimd.rate_bps, from_probe=True)
             return DelayEstimate(aimd.update(self._detector.usage, acked_bps, now_us), recovered=recovered)
-        if acked_bps is not None:
-            if aimd.may_reduce(acked_bps, now_us):
-                return DelayEstimate(aimd.update(Usage.OVERUSE, acked_bps, now_us))
+        if carried_bps is not None:
+            if aimd.may_reduce(carried_bps, now_us):
+                return DelayEstimate(aimd.update(Usage.OVERUSE, carried_bps, now_us))
         elif aimd.may_reduce_blindly(now_us):
             # Over-using before any throughput is known: halve, once per round trip.
             aimd.set_estimate((aimd.rate_bps or 0) / 2, now_us)

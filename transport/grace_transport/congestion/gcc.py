@@ -15,6 +15,7 @@ from grace_transport.congestion.aimd import BACKOFF
 from grace_transport.congestion.alr import AlrDetector
 from grace_transport.congestion.delay_based import DelayBased, DelayEstimate
 from grace_transport.congestion.history import Arrived, PacketResult, SentHistory, arrived_in_order
+from grace_transport.congestion.loss_cause import LossCause
 from grace_transport.congestion.loss_v2 import LossState
 from grace_transport.congestion.overuse import Usage
 from grace_transport.congestion.probe_controller import ProbeController, ProbePermit
@@ -27,6 +28,7 @@ from grace_transport.types import Feedback, PacketSent, ProbeCluster, RateTarget
 PACING_FACTOR = 2.5  # kDefaultPaceMultiplier
 TIMER_US = 25_000  # libwebrtc's process interval
 LOSS_INTERVAL_US = 1_000_000  # between two loss reports to v1 (kLossUpdateInterval)
+MAX_FORGIVEN = 0.9  # random loss: beyond this nothing can be told from what arrives
 MAX_CLUSTERS = 16  # probe clusters whose packets are still looked for
 
 
@@ -41,7 +43,7 @@ class Gcc:
         start_bps: int,
         min_bps: int,
         max_bps: int,
-        loss_control: str = "v2",
+        loss_control: str = "tolerant",
         backoff: RttBackoff | None = None,
         window_us: int | None = None,
     ) -> None:
@@ -67,7 +69,9 @@ class Gcc:
         self._probing = ProbeController(self._rate.target_bps, self._max_bps)
         self._probing_started = False
         self._clusters: dict[int, ProbeCluster] = {}
+        self._probe_result = 0
         self._window = None if self._window_us is None else CongestionWindow(self._window_us, self._min_bps)
+        self._cause = LossCause() if self.loss_control == "tolerant" else None
         self._lost = self._expected = 0  # since the last loss report
         self._loss_reported_us: int | None = None
         self._timer_us: int | None = None
@@ -85,7 +89,7 @@ class Gcc:
         """A packet left, at its actual send time."""
         self._history.on_packet_sent(packet)
         self._rtt.on_packet_sent(packet.sent_us)
-        self._alr.on_sent(packet.size_bytes, packet.sent_us)
+        self._alr.on_sent(0 if packet.padding else packet.size_bytes, packet.sent_us)
         if self._timer_us is None:
             self._timer_us = packet.sent_us + TIMER_US
 
@@ -102,9 +106,11 @@ class Gcc:
         aimd = self._delay.aimd
         # libwebrtc answers with the time a report takes, not the path's: that is how old its knowledge is.
         aimd.rtt_us, aimd.in_alr = self._rtt.response_us, self._was_in_alr
-        acked_bps = self._acked.rate_bps
-        estimate = self._delay.on_arrived(arrived, acked_bps, self._probe_result_bps(acked_bps), now_us)
-        self._combine(estimate, results, acked_bps, now_us)
+        forgiven = frozenset() if self._cause is None else self._cause.forgiven(results)
+        acked_bps, carried_bps = self._acked.rate_bps, self._carried_bps()
+        probe_bps = self._probe_result_bps(carried_bps)
+        estimate = self._delay.on_arrived(arrived, acked_bps, probe_bps, now_us, carried_bps)
+        self._combine(estimate, results, forgiven, now_us)
         if self._window is not None:
             self._window.on_feedback(self._rate.target_bps, self._rtt.shortest_response_us)
         self._publish(now_us)
@@ -193,16 +199,25 @@ class Gcc:
                 if cluster is not None:
                     self._probe_estimator.on_packet(cluster, packet)
 
-    def _probe_result_bps(self, acked_bps: float | None) -> int | None:
-        """A probe that measured little (jitter, a busy moment) lowers the rate no further than overuse would."""
-        probe_bps = self._probe_estimator.fetch()
-        rate_bps = self._delay.aimd.rate_bps
-        if probe_bps is None or acked_bps is None or rate_bps is None:
-            return probe_bps
-        return max(probe_bps, min(rate_bps, int(BACKOFF * acked_bps)))
+    def _carried_bps(self) -> float | None:
+        """What the bottleneck carried: what arrived and what was lost behind it, through no fault of the rate."""
+        acked_bps = self._acked.rate_bps
+        if acked_bps is None or self._cause is None:
+            return acked_bps
+        return acked_bps / (1 - min(self._cause.random_loss, MAX_FORGIVEN))
+
+    def _probe_result_bps(self, carried_bps: float | None) -> int | None:
+        """The newest probe result. One that measured little lowers the rate no further than overuse would, and only
+        if the one before it had measured little too: it may have met jitter, or a busy moment."""
+        result_bps = self._probe_estimator.fetch()
+        if result_bps is None:
+            return None
+        before_bps, self._probe_result = self._probe_result, result_bps
+        proven_bps = max(before_bps, int(BACKOFF * (carried_bps or 0)))
+        return max(result_bps, min(proven_bps, self._delay.aimd.rate_bps or 0))
 
     def _combine(
-        self, estimate: DelayEstimate, results: Sequence[PacketResult], acked_bps: float | None, now_us: int
+        self, estimate: DelayEstimate, results: Sequence[PacketResult], forgiven: frozenset[int], now_us: int
     ) -> None:
         rate = self._rate
         rate.on_rtt(self._rtt.path_us, self._rtt.corrected_us)
@@ -211,7 +226,7 @@ class Gcc:
             if estimate.from_probe:
                 rate.on_probe(estimate.rate_bps)
             rate.on_delay_based(estimate.rate_bps)
-        rate.on_results(results, acked_bps, self._was_in_alr, now_us)
+        rate.on_results(results, self._carried_bps(), self._was_in_alr, now_us, forgiven)
 
     def _count_losses(self, results: Sequence[PacketResult], now_us: int) -> None:
         for result in results:
@@ -234,11 +249,17 @@ class Gcc:
             return ProbePermit.CAUTIOUS
         return ProbePermit.FORBIDDEN if self._delay.usage is Usage.OVERUSE else ProbePermit.FREE
 
+    def _is_held(self, permit: ProbePermit) -> bool:
+        """The rate could grow if more were sent; not so if loss holds it down."""
+        aimd = self._delay.aimd
+        return permit is ProbePermit.CAUTIOUS or (aimd.is_held and self._rate.target_bps >= (aimd.rate_bps or 0))
+
     def _publish(self, now_us: int) -> None:
         rate_bps = self._rate.target_bps
         self._alr.set_estimate(rate_bps)
         permit = self._permit()
-        self._probing.on_held(permit is ProbePermit.CAUTIOUS or self._delay.aimd.is_held, now_us)
+        self._probing.on_jitter(self._delay.jitter_us)
+        self._probing.on_held(self._is_held(permit), now_us)
         self._probing.on_estimate(rate_bps, permit, now_us)
         if self._window is not None:
             rate_bps = self._window.limit(rate_bps, self._history.in_flight_bytes)

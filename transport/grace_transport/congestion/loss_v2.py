@@ -4,14 +4,15 @@ Every 250 ms of sending is an observation (bytes, lost bytes, rate). A candidate
 for rate r the loss p = l + (1 - l) max(r - b, 0) / r; the candidate of greatest likelihood, with a small preference
 for more bandwidth, wins. So loss that does not depend on our rate does not lower it, up to a bound.
 
-Dialect: libwebrtc's `loss_based_bwe_v2.cc` with the defaults of 2025, less its padding phase: nothing is made up here to
-fill a recovering rate; probes do that. Knows no delay but the delay-based rate as an upper bound.
+Dialect: libwebrtc's `loss_based_bwe_v2.cc` with the defaults of 2025, less its padding phase: nothing is made up here
+to fill a recovering rate; probes do that. Knows no delay but the delay-based rate as an upper bound.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from enum import Enum
 from math import inf, log
@@ -78,9 +79,9 @@ class _Collector:
         self._size_bytes = 0
         self._lost: dict[int, int] = {}  # by sequence number: a late packet takes its loss back
 
-    def add(self, results: Sequence[PacketResult]) -> _Observation | None:
+    def add(self, results: Sequence[PacketResult], forgiven: AbstractSet[int]) -> _Observation | None:
         for r in results:
-            if r.arrived_us is None:
+            if r.arrived_us is None and r.seq not in forgiven:
                 self._lost[r.seq] = r.size_bytes
             else:
                 self._lost.pop(r.seq, None)
@@ -136,11 +137,17 @@ class LossV2:
         return START_INHERENT_LOSS if self._channel is None else self._channel.inherent_loss
 
     def on_results(
-        self, results: Sequence[PacketResult], delay_bps: int | None, acked_bps: float | None, in_alr: bool
+        self,
+        results: Sequence[PacketResult],
+        delay_bps: int | None,
+        acked_bps: float | None,
+        in_alr: bool,
+        forgiven: AbstractSet[int] = frozenset(),
     ) -> None:
-        """`delay_bps`: None while there is no delay-based rate (no bound, then)."""
+        """`delay_bps`: None while there is no delay-based rate (no bound, then). `forgiven`: losses that count as
+        arrivals, by sequence number."""
         self._acked_bps = acked_bps
-        observation = self._collector.add(results) if results else None
+        observation = self._collector.add(results, forgiven) if results else None
         if observation is None:
             return
         self._observations.appendleft(observation)

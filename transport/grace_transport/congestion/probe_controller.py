@@ -19,6 +19,7 @@ MAX_ALLOCATED = 2.0  # of the demand is as far as probing pays
 DEFAULT_MAX_BPS = 5_000_000  # kDefaultMaxProbingBitrate
 ALR_SCALE, ALR_INTERVAL_US = 2.0, 5_000_000
 LOSS_LIMITED_SCALE = 1.5
+MIN_DURATION_US, MAX_DURATION_US, JITTERS = 15_000, 100_000, 4  # a probe shorter than the jitter measures the jitter
 DROP, DROP_TIMEOUT_US = 0.66, 5_000_000  # an estimate that fell below this share of the last one, so recently
 AFTER_DROP, UNCERTAINTY = 0.85, 0.05  # of the rate before it: worth a probe if it would still be news
 ALR_ENDED_US = 3_000_000
@@ -59,6 +60,7 @@ class ProbeController:
         self._drop: tuple[int, int] | None = None  # (when, rate before)
         self._drop_probed_us: int | None = None
         self._next_id = 1
+        self._duration_us = MIN_DURATION_US
         self._pending: list[ProbeCluster] = []
 
     @property
@@ -85,6 +87,10 @@ class ProbeController:
         self._estimate_bps = rate_bps
         if self._state is _State.WAITING and rate_bps > self._further_bps:
             self._probe([FURTHER_SCALE * rate_bps], True, now_us)
+
+    def on_jitter(self, jitter_us: int) -> None:
+        """Probes last four times this long, 15 to 100 ms (libwebrtc: 15 ms, and 100 ms for repeated initial ones)."""
+        self._duration_us = min(max(JITTERS * jitter_us, MIN_DURATION_US), MAX_DURATION_US)
 
     def on_alr(self, started_us: int | None, now_us: int) -> None:
         """`started_us`: since when the application limits the rate; None while it does not."""
@@ -158,7 +164,7 @@ class ProbeController:
             limit_bps = min(limit_bps, LOSS_LIMITED_SCALE * self._estimate_bps)
         capped = [min(rate_bps, limit_bps) for rate_bps in rates_bps]
         for rate_bps in dict.fromkeys(capped):  # two clusters at the limit would measure the same
-            self._pending.append(ProbeCluster(self._next_id, int(rate_bps)))
+            self._pending.append(ProbeCluster(self._next_id, int(rate_bps), min_duration_us=self._duration_us))
             self._next_id += 1
         self._probed_us = now_us
         if further and rates_bps[-1] < limit_bps:

@@ -34,6 +34,8 @@ class _Cluster:
         self.first_sent_us = min(self.first_sent_us, sent_us)
         if sent_us > self.last_sent_us:
             self.last_sent_us, self.last_sent_bytes = sent_us, size_bytes
+        elif sent_us == self.last_sent_us and self.packets:
+            self.last_sent_bytes += size_bytes  # several packets in one burst: none of them took time yet
         if arrived_us < self.first_arrived_us:
             self.first_arrived_us, self.first_arrived_bytes = arrived_us, size_bytes
         self.last_arrived_us = max(self.last_arrived_us, arrived_us)

@@ -2,9 +2,9 @@
 
 Fouladi et al., NSDI '18, section 4.3; the GRACE paper uses it in its appendix C.6. There the receiver averages the time
 between packets, less the sender's pauses, and the sender counts packets in flight. Transport-wide feedback tells the
-sender both, so it does it all here. One thing differs: Salsify acknowledges each packet at once over a short path, and
-its 100 ms hold everything in flight. Here path and report interval are allowed for on top, or a round trip of 200 ms
-would leave two thirds of the link unused: the 100 ms bound the queue.
+sender both, so it does it all here. One thing differs: Salsify's 100 ms hold everything in flight, which would leave
+half of a link with a round trip of 200 ms unused. Here the path without queue is allowed for on top: the 100 ms bound
+the queue (and what waits for the next report).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ SMOOTHING = 0.1  # about the last ten packets (alpha of the paper)
 TARGET_DELAY_US = 100_000  # d of the paper
 PACKET_BYTES = 1_200  # a full packet on the wire, until our own show their size
 PAUSE_US = 5_000  # the sender rested: longer gaps than this are not the network's (the paper's grace period)
-MAX_REPORT_INTERVAL_US = 250_000  # of transport-wide feedback: a longer silence is trouble, not a habit
 PACING_FACTOR = 20  # frames leave as bursts: their spacing on arrival is the measurement
 
 
@@ -37,8 +36,6 @@ class Salsify:
         self._packet_bytes = float(PACKET_BYTES)
         self._gap_us = PACKET_BYTES * 8_000_000 / min(max(start_bps, min_bps), max_bps)
         self._newest: Arrived | None = None
-        self._reported_us: int | None = None
-        self._report_interval_us = 0.0
 
     @property
     def state(self) -> str:
@@ -50,12 +47,6 @@ class Salsify:
 
     def on_feedback(self, feedback: Feedback, now_us: int) -> None:
         arrived = arrived_in_order(self._history.on_feedback(feedback))
-        if not arrived:
-            return
-        if self._reported_us is not None:
-            interval_us = min(max(now_us - self._reported_us, 0), MAX_REPORT_INTERVAL_US)
-            self._report_interval_us += SMOOTHING * (interval_us - self._report_interval_us)
-        self._reported_us = now_us
         self._rtt.on_arrived(arrived, now_us)
         self._average(arrived)
 
@@ -78,7 +69,7 @@ class Salsify:
 
     def frame_bytes(self, fps: float, now_us: int) -> int:
         """Packets that drain in the target delay less those in flight, within the limits at this frame rate."""
-        allowed_us = TARGET_DELAY_US + self._rtt.shortest_us + self._report_interval_us
+        allowed_us = TARGET_DELAY_US + self._rtt.shortest_us
         packets = allowed_us / self._gap_us - self._history.in_flight_packets
         size_bytes = int(max(packets, 0) * self._packet_bytes)
         return min(max(size_bytes, int(self._min_bps / 8 / fps)), int(self._max_bps / 8 / fps))

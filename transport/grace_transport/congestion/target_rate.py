@@ -1,14 +1,16 @@
 """The target: delay-based rate, loss control and limits put together. Knows no packets.
 
 Dialect: libwebrtc's `send_side_bandwidth_estimation.cc`. `loss_control` is one of
-  v1   thresholds at 2 % and 10 % (loss.py)
-  v2   maximum likelihood of inherent loss and loss-limited bandwidth (loss_v2.py)
-  off  delay and round trip alone
+  v1        thresholds at 2 % and 10 % (loss.py)
+  v2        maximum likelihood of inherent loss and loss-limited bandwidth (loss_v2.py)
+  tolerant  v2 on the losses that met a full queue; the others are forgiven (loss_cause.py)
+  off       delay and round trip alone
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from grace_transport.congestion.aimd import MIN_BPS
 from grace_transport.congestion.history import PacketResult
@@ -16,7 +18,7 @@ from grace_transport.congestion.loss import LossV1
 from grace_transport.congestion.loss_v2 import LossState, LossV2
 from grace_transport.congestion.rtt import RttBackoff
 
-LOSS_CONTROLS = ("v1", "v2", "off")
+LOSS_CONTROLS = ("v1", "v2", "tolerant", "off")
 START_PHASE_US = 2_000_000  # without loss, probes and the delay-based rate are trusted (kStartPhase)
 NO_LIMIT_BPS = 1_000_000_000  # kDefaultMaxBitrate
 
@@ -30,7 +32,7 @@ class TargetRate:
         min_bps: int = MIN_BPS,
         max_bps: int = NO_LIMIT_BPS,
         *,
-        loss_control: str = "v2",
+        loss_control: str = "tolerant",
         backoff: RttBackoff | None = None,
     ) -> None:
         if loss_control not in LOSS_CONTROLS:
@@ -40,7 +42,7 @@ class TargetRate:
         self._min_bps, self._max_bps = max(min_bps, MIN_BPS), max(max_bps, MIN_BPS)
         self._loss_control = loss_control
         self._v1 = LossV1()
-        self._v2 = LossV2(self._min_bps, self._max_bps) if loss_control == "v2" else None
+        self._v2 = LossV2(self._min_bps, self._max_bps) if loss_control in ("v2", "tolerant") else None
         self._backoff = RttBackoff() if backoff is None else backoff
         self._delay_bps: int | None = None
         self._receiver_bps: int | None = None
@@ -102,10 +104,17 @@ class TargetRate:
         if self._v1.on_report(lost, expected, now_us):
             self.update(now_us)
 
-    def on_results(self, results: Sequence[PacketResult], acked_bps: float | None, in_alr: bool, now_us: int) -> None:
-        """Every result of one report, for v2."""
+    def on_results(
+        self,
+        results: Sequence[PacketResult],
+        acked_bps: float | None,
+        in_alr: bool,
+        now_us: int,
+        forgiven: AbstractSet[int] = frozenset(),
+    ) -> None:
+        """Every result of one report, for v2, and the losses that do not count."""
         if self._v2 is not None:
-            self._v2.on_results(results, self._delay_bps, acked_bps, in_alr)
+            self._v2.on_results(results, self._delay_bps, acked_bps, in_alr, forgiven)
         self.update(now_us)
 
     def update(self, now_us: int) -> None:
