@@ -1,4 +1,4 @@
-"""Both halves of resync against a codec whose states are hashes of their whole history, over a network that does anything.
+"""Both halves of resync with a codec whose states are hashes of their history, over a network that does anything.
 
 Each end keeps states of its own and drops what its machine does not retain, so that a wrong derivation, a name that
 stands for two states, or a state forgotten too early shows."""
@@ -92,9 +92,7 @@ class SendingEnd:
         if parent == 0:
             self.keys.append(frame_id)
         self.forget()
-        return [
-            MediaPacket(frame_id, index, total, parent, 1, parent == 0, now_us, content) for index in range(total)
-        ]
+        return [MediaPacket(frame_id, index, total, parent, 1, parent == 0, now_us, content) for index in range(total)]
 
     def on_items(self, items: Items, now_us: int) -> None:
         for item in items:
