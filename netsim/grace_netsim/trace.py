@@ -29,7 +29,7 @@ def shipped_folder() -> Path:
 def find_trace(name: str) -> Path:
     """The file that a name on the command line means: a path that exists, or the name of a shipped trace."""
     path = Path(name)
-    if path.exists():
+    if os.path.exists(path):  # unlike path.exists() it never raises, whatever the name
         return path
     if name in SHIPPED:
         shipped = shipped_folder() / f"{name}.mahi"

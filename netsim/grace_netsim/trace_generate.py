@@ -29,26 +29,26 @@ NORMAL = NormalDist()
 
 @dataclass(frozen=True, slots=True)
 class LteModel:
-    """Rate of each 100 ms = quantile(Φ(level + slow + fast + white)), cut by outages.
+    """Rate of each 100 ms = quantile(Φ(level of the trace + fading + white noise)), cut by outages.
 
-    The first is drawn once per trace; slow and fast are Gauss–Markov processes; the white share is drawn per trace."""
+    Fading is a slow and a fast Gauss–Markov process. The defaults were fitted to the figures of the set lte8."""
 
-    quantiles: tuple[tuple[float, float], ...] = (  # share of the bins outside outages, Mbit/s
-        (0.0, 0.2), (0.04, 0.48), (0.2, 1.2), (0.467, 3.13), (0.735, 6.5), (0.823, 8.0), (1.0, 8.0),
+    quantiles: tuple[tuple[float, float], ...] = (  # share of the steps outside outages, Mbit/s
+        (0.0, 0.2), (0.04, 0.75), (0.2, 1.23), (0.467, 3.38), (0.735, 6.79), (0.826, 8.0), (1.0, 8.0),
     )  # fmt: skip
-    level_share: float = 0.25  # of the variance, between traces
-    slow_share: float = 0.5  # of the rest
-    slow_s: float = 7.0  # time constants
-    fast_s: float = 0.8
-    white_share: tuple[float, float] = (0.05, 0.5)  # of the rest, lowest and highest trace
-    white_power: float = 1.0  # above 1: most traces are near the lowest
-    fade: float = 0.5  # how much likelier an outage begins in a fade, per σ
-    short_per_minute: float = 13.0  # scheduling gaps of one or two steps
-    short_more: float = 0.35  # probability of each further step
-    long_per_minute: float = 1.2  # handovers and holes in coverage
-    long_s: tuple[float, float] = (0.6, 0.7)  # median and σ of ln of the duration
-    batch_single: float = 0.74  # share of the milliseconds with one opportunity
-    batch_more: float = 0.55  # beyond two: probability of each further one
+    level_share: float = 0.54  # of all variance: between traces
+    slow_share: float = 0.77  # of the fading's
+    slow_s: float = 60.0  # time constants
+    fast_s: float = 5.0
+    white_share: tuple[float, float] = (0.076, 0.95)  # of the variance inside a trace: calmest and most bursty trace
+    white_power: float = 2.26  # above 1: most traces are calm
+    short_per_minute: float = 22.8  # scheduling gaps
+    short_more: float = 0.217  # probability of each step beyond the first
+    long_per_minute: float = 1.06  # handovers and holes in coverage
+    long_s: tuple[float, float] = (1.42, 0.37)  # median, and σ of the logarithm
+    fade: float = 1.93  # how much likelier an outage begins in a fade: exp of this per σ
+    batch_single: float = 0.82  # share of the used milliseconds with one opportunity
+    batch_more: float = 0.6  # probability of each one beyond two
 
 
 def generate_lte(seed: int, seconds: int, model: LteModel | None = None) -> OpportunityTrace:
@@ -56,9 +56,8 @@ def generate_lte(seed: int, seconds: int, model: LteModel | None = None) -> Oppo
     _check(seconds)
     model = model or LteModel()
     rng = Random(f"lte/{seed}")
-    counts = list(_lte_counts(model, seed, seconds * 10, rng))
     times: list[int] = []
-    for step, count in enumerate(counts):
+    for step, count in enumerate(list(_lte_counts(model, seed, seconds * 1_000 // STEP_MS, rng))):
         times.extend(_scattered(model, step * STEP_MS, count, rng))
     return ending_at(times or [0], seconds * 1_000)
 
@@ -115,13 +114,15 @@ def _scattered(model: LteModel, start_ms: int, count: int, rng: Random) -> list[
 
 @dataclass(frozen=True, slots=True)
 class FccModel:
-    """A rate for each 5 s: the usual rate of the line with some noise, or a fraction of it for a while."""
+    """A rate for each 5 s: the usual rate of the line with some noise, or a fraction of it for a while.
+
+    The defaults were fitted to the figures of the set fcc8."""
 
     step_s: float = 5.0
-    usual_mbps: tuple[tuple[float, float], ...] = ((0.0, 2.3), (0.25, 3.0), (0.5, 4.4), (0.75, 6.6), (1.0, 8.6))
-    noise: tuple[float, float] = (0.02, 0.3)  # σ of ln(rate) between steps, calmest and most restless line
-    slump: tuple[float, float] = (0.2, 0.4)  # fraction of the usual rate, drawn per line
-    slump_noise: float = 0.3  # times that noise
+    usual_mbps: tuple[tuple[float, float], ...] = ((0.0, 2.5), (0.25, 3.8), (0.5, 4.7), (0.75, 6.2), (1.0, 9.2))
+    noise: tuple[float, float] = (0.015, 0.28)  # σ of ln(rate) between steps, calmest and most restless line
+    slump: tuple[float, float] = (0.19, 0.37)  # fraction of the usual rate, drawn per line
+    slump_noise: float = 0.6  # times that noise
     usual_steps: tuple[int, int] = (1, 9)  # how long the line keeps its usual rate, and
     slump_steps: tuple[int, int] = (1, 3)  # how long it does not: uniform
 
@@ -182,7 +183,7 @@ def _normalized(values: Sequence[float]) -> list[float]:
 def _spread(seed: int, axis: int) -> float:
     """A number in (0, 1) that fills the interval evenly over consecutive seeds (Roberts' R2 sequence)."""
     plastic = 1.324717957244746  # x³ = x + 1
-    return (0.5 + seed * plastic ** -(axis + 1)) % 1.0
+    return (0.5 + seed * plastic ** (axis - 2)) % 1.0
 
 
 def _interpolate(points: Sequence[tuple[float, float]], at: float) -> float:

@@ -1,0 +1,32 @@
+"""Laws of `grace-rtc bench link`: it measures what it says; how fast this machine is, no test can know."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+
+import pytest
+from typer.testing import CliRunner
+
+from grace_netsim.bench_cli import app
+from grace_netsim.bench_link import SCENARIOS, measure
+
+
+def test_a_measurement_counts_packets_over_the_clock() -> None:
+    clock = map(float, count())  # each look at the clock is one second later
+    speed = measure(SCENARIOS["trace"], 2_000, 1_200, lambda: next(clock))
+    assert (speed.packets_per_s, speed.per_bare_loop) == (2_000, 1.0)
+    assert (speed.delivered, speed.dropped) == (1_907, 0)
+
+
+def test_a_payload_that_fits_no_link_is_refused() -> None:
+    with pytest.raises(ValueError, match="1473 bytes does not fit"):
+        measure(SCENARIOS["trace"], 1, 1_473, lambda: 0.0)
+
+
+def test_the_command_reports_every_scenario() -> None:
+    result = CliRunner().invoke(app, ["link", "--packets", "1000", "--json"])
+    speeds = json.loads(result.stdout)
+    assert speeds.keys() == SCENARIOS.keys()
+    assert all(speed["packets_per_s"] > 0 for speed in speeds.values())
+    assert "packets/s" in CliRunner().invoke(app, ["link", "--packets", "1000"]).stdout
