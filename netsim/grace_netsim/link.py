@@ -197,7 +197,7 @@ class Link:
         passing = [(data, due_us)]
         for name, stage in self._stages:
             passing = [out for payload, stage_us in passing for out in stage.pass_on(payload, stage_us)]
-            if not passing:
+            if not passing:  # all copies are gone; the loss of one of two is not a lost packet
                 self._drop(packet, at_us, name)
                 return
         for payload, out_us in passing:

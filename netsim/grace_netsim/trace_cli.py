@@ -224,7 +224,7 @@ def fetch(
 def _load_all(names: Sequence[str]) -> dict[str, OpportunityTrace]:
     from grace_netsim.trace import load_opportunities
 
-    return {Path(name).name: load_opportunities(name) for name in names}
+    return {name: load_opportunities(name) for name in names}
 
 
 def _opportunities(trace: Trace) -> OpportunityTrace:

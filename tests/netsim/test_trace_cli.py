@@ -43,7 +43,7 @@ def test_the_choices_on_the_command_line_are_the_tables() -> None:
 
 
 def test_info_as_json_has_the_figures(trace: Path) -> None:
-    figures = json.loads(run("info", trace, "--json").stdout)["two.mahi"]
+    figures = json.loads(run("info", trace, "--json").stdout)[str(trace)]
     assert figures["seconds"] == 2.0
     assert figures["mean"] == pytest.approx(1.8048)
     assert figures["quantiles"][0] == pytest.approx(1.2032)
