@@ -6,6 +6,8 @@ same picture. Refuses to know residuals, networks and packets.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -17,41 +19,23 @@ Motion = npt.NDArray[np.int16]  # (2, H16, W16), (x, y) quarter pels
 
 BLOCK = 16  # luma; chroma blocks are 8
 MAX_VECTOR = 184  # quarter pels, either component
+PHASES = 4  # quarter pels
 PADDING = 80  # luma px around the picture: MAX_VECTOR / 4 + a ring block + half a window + filter taps
 
-# HEVC interpolation filters (H.265 8.5.3.3.3), in 64ths. Row: phase in quarter pels (luma), eighth pels (chroma).
-_LUMA_TAPS: npt.NDArray[np.float32] = np.array(
-    [
-        [0, 0, 0, 64, 0, 0, 0, 0],
-        [-1, 4, -10, 58, 17, -5, 1, 0],
-        [-1, 4, -11, 40, 40, -11, 4, -1],
-        [0, 1, -5, 17, 58, -10, 4, -1],
-    ],
-    np.float32,
-) / np.float32(64)
-_CHROMA_TAPS: npt.NDArray[np.float32] = np.array(
-    [
-        [0, 64, 0, 0],
-        [-2, 58, 10, -2],
-        [-4, 54, 16, -2],
-        [-6, 46, 28, -4],
-        [-4, 36, 36, -4],
-        [-4, 28, 46, -6],
-        [-2, 16, 54, -4],
-        [-2, 10, 58, -2],
-    ],
-    np.float32,
-) / np.float32(64)
+# HEVC's quarter-pel interpolation (H.265 8.5.3.3.3), in 64ths; tap 3 (luma), 1 (chroma) is the sample itself. Chroma
+# vectors are rounded to quarter pels too: an eighth of a chroma pixel shows nowhere, and costs 48 more phases.
+_LUMA_TAPS = (
+    (0, 0, 0, 64, 0, 0, 0, 0),
+    (-1, 4, -10, 58, 17, -5, 1, 0),
+    (-1, 4, -11, 40, 40, -11, 4, -1),
+    (0, 1, -5, 17, 58, -10, 4, -1),
+)
+_CHROMA_TAPS = ((0, 64, 0, 0), (-4, 54, 16, -2), (-4, 36, 36, -4), (-2, 16, 54, -4))
 
 
-def luma_taps() -> npt.NDArray[np.float32]:
-    """(4, 8): one row per quarter-pel phase; tap 3 is the sample itself."""
-    return _LUMA_TAPS.copy()
-
-
-def chroma_taps() -> npt.NDArray[np.float32]:
-    """(8, 4): one row per eighth-pel phase; tap 1 is the sample itself."""
-    return _CHROMA_TAPS.copy()
+def taps(block: int) -> npt.NDArray[np.float32]:
+    """One row per quarter-pel phase: (4, 8) for luma (block 16), (4, 4) for chroma (block 8)."""
+    return np.array(_LUMA_TAPS if block == BLOCK else _CHROMA_TAPS, np.float32) / np.float32(64)
 
 
 def window(block: int) -> npt.NDArray[np.float32]:
@@ -67,47 +51,61 @@ def grid(height: int, width: int) -> tuple[int, int]:
 
 
 class Sampler:
-    """A plane that can be read at fractional positions. Phases are interpolated when first asked for."""
+    """A plane that can be read at quarter-pel positions: 16 phases stacked into one tall plane, each made when needed.
+
+    Reading is a gather (OpenCV's nearest-neighbour remap) with integer coordinates."""
 
     def __init__(self, plane: Plane, block: int) -> None:
-        """block: 16 with quarter-pel phases for luma, 8 with eighth-pel phases for chroma."""
-        luma = block == BLOCK
+        """block: 16 for luma, 8 for chroma."""
         self.block = block
-        self._taps = _LUMA_TAPS if luma else _CHROMA_TAPS
-        self._bits = 2 if luma else 3
-        pad = PADDING if luma else PADDING // 2
+        self._pad = PADDING * block // BLOCK
         down, right = -plane.shape[0] % block, -plane.shape[1] % block
-        self._pad = pad
-        self._padded = cv2.copyMakeBorder(plane, pad, pad + down, pad, pad + right, cv2.BORDER_REPLICATE)
-        self._phases: dict[int, Plane] = {}
+        self.height, self.width = plane.shape[0] + down, plane.shape[1] + right
+        p = self._pad
+        padded = cv2.copyMakeBorder(plane, p, p + down, p, p + right, cv2.BORDER_REPLICATE)
+        self._rows = padded.shape[0]
+        self._stack = np.empty((PHASES * PHASES * self._rows, padded.shape[1]), np.uint8)
+        self._stack[: self._rows] = padded
+        self._across: dict[int, npt.NDArray[np.float32]] = {}
+        self._made = np.arange(PHASES * PHASES) == 0
 
     def whole(self) -> Plane:
         """The plane itself, its size rounded up to whole blocks."""
-        return np.asarray(self._padded[self._pad : -self._pad, self._pad : -self._pad])
+        return self._stack[self._pad : self._pad + self.height, self._pad : self._pad + self.width]
 
-    def _phase(self, code: int) -> Plane:
-        if code not in self._phases:
-            fx, fy = code & ((1 << self._bits) - 1), code >> self._bits
-            plane = self._padded
-            if code:
-                taps = self._taps
-                anchor = (taps.shape[1] // 2 - 1,) * 2
-                plane = cv2.sepFilter2D(plane, -1, taps[fx], taps[fy], anchor=anchor, borderType=cv2.BORDER_REPLICATE)
-            self._phases[code] = plane
-        return self._phases[code]
+    def _make(self, codes: npt.NDArray[np.int16]) -> None:
+        """Interpolate the phases (4 * y + x) that are read for the first time: across, then down; exact in floats."""
+        wanted = np.bincount(codes.ravel(), minlength=PHASES * PHASES) > 0
+        kernel = taps(self.block)
+        middle = kernel.shape[1] // 2 - 1
+        one = np.ones((1, 1), np.float32)
+        for code in np.flatnonzero(wanted & ~self._made):
+            y, x = divmod(int(code), PHASES)
+            if x not in self._across:
+                source = self._stack[: self._rows]
+                row = kernel[x][None] if x else one
+                anchor = (middle, 0) if x else (0, 0)
+                self._across[x] = cv2.filter2D(source, cv2.CV_32F, row, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
+            column, anchor = (kernel[y][:, None], (0, middle)) if y else (one, (0, 0))
+            down = cv2.filter2D(self._across[x], cv2.CV_32F, column, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
+            np.rint(down, out=down)
+            self._stack[code * self._rows : (code + 1) * self._rows] = np.clip(down, 0, 255, out=down)
+            self._made[code] = True
 
-    def read(self, top: npt.NDArray[np.intp], left: npt.NDArray[np.intp], vectors: Motion, size: int) -> Plane:
-        """Squares of `size` whose corners are (top, left) plus vectors (N, 2): (N, size, size)."""
-        out = np.empty((len(vectors), size, size), np.uint8)
-        mask = (1 << self._bits) - 1
-        code = (vectors[:, 0] & mask) | ((vectors[:, 1] & mask) << self._bits)
-        rows = top + self._pad + (vectors[:, 1] >> self._bits)
-        columns = left + self._pad + (vectors[:, 0] >> self._bits)
-        for each in np.unique(code):
-            chosen = code == each
-            windows = np.lib.stride_tricks.sliding_window_view(self._phase(int(each)), (size, size))
-            out[chosen] = windows[rows[chosen], columns[chosen]]
+    def offsets(self, vectors: Motion) -> Motion:
+        """Vectors (..., 2) as (x, y) displacements in the stack, (..., 2) int16."""
+        fraction = vectors & (PHASES - 1)
+        code = PHASES * fraction[..., 1] + fraction[..., 0]
+        self._make(code)
+        out = (vectors >> 2) + np.int16(self._pad)
+        out[..., 1] += code * np.int16(self._rows)
         return out
+
+    def read(self, where: Motion) -> Plane:
+        """Pixels at (x, y) positions in the stack: (h, w, 2) int16 -> (h, w)."""
+        return np.asarray(
+            cv2.remap(self._stack, where, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE), np.uint8
+        )
 
 
 class ReferencePicture:
@@ -122,35 +120,50 @@ class ReferencePicture:
         """Overlapped block motion compensation (H.263 annex F's idea with 32x32 tent windows).
 
         Planes come back with sizes rounded up to whole blocks. Zero motion gives the reference exactly."""
-        samplers = (self.luma, *self.chroma)
         if not motion.any():
-            y, u, v = (s.whole().copy() for s in samplers)
-        else:
-            y, u, v = (_compensate(s, motion) for s in samplers)
-        return y, u, v
+            y, u, v = (s.whole().copy() for s in (self.luma, *self.chroma))
+            return y, u, v
+        field = np.pad(motion, ((0, 0), (1, 1), (1, 1)), mode="edge").transpose(1, 2, 0)  # every pixel under 4 windows
+        halved = np.rint(field / 2).astype(np.int16)
+        u, v = (_overlap(s, halved) for s in self.chroma)
+        return _overlap(self.luma, np.ascontiguousarray(field)), u, v
 
 
-def _compensate(sampler: Sampler, motion: Motion) -> Plane:
-    block, half = sampler.block, sampler.block // 2
-    _, rows, columns = motion.shape
-    field = np.pad(motion, ((0, 0), (1, 1), (1, 1)), mode="edge")  # a ring: every pixel lies under four windows
-    # Blocks under a moving window, and the windows that lie over those.
-    touched = cv2.dilate((field != 0).any(0).astype(np.uint8), np.ones((3, 3), np.uint8))
-    by, bx = np.nonzero(cv2.dilate(touched, np.ones((3, 3), np.uint8)))
-    top, left = (by - 1) * block - half, (bx - 1) * block - half
-    tiles = np.zeros((rows + 2, columns + 2, 2 * block, 2 * block), np.float32)
-    tiles[by, bx] = sampler.read(top, left, field[:, by, bx].T, 2 * block) * window(block)
-    canvas = np.zeros(((rows + 3) * block, (columns + 3) * block), np.float32)
+@lru_cache(maxsize=64)
+def _window_plane(height: int, width: int, block: int, i: int, j: int) -> npt.NDArray[np.float32]:
+    """Weights of the windows with row parity i and column parity j, over a whole plane."""
+    tiles = np.tile(window(block), (height // (2 * block) + 2, width // (2 * block) + 2))
+    top, left = _corner(block, i), _corner(block, j)
+    return np.ascontiguousarray(tiles[top : top + height, left : left + width])
+
+
+@lru_cache(maxsize=8)
+def _positions(height: int, width: int) -> Motion:
+    """(height, width, 2) int16: every pixel's own (x, y)."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack([x, y], -1).astype(np.int16)
+
+
+def _corner(block: int, parity: int) -> int:
+    """How far into its first window a plane begins: windows of the ring block start 3/2 blocks before the plane."""
+    return block + block // 2 - block * parity
+
+
+def _overlap(sampler: Sampler, field: Motion) -> Plane:
+    """field: (rows + 2, columns + 2, 2). Windows of one parity tile the plane, so four gathers cover it four times."""
+    height, width, block = sampler.height, sampler.width, sampler.block
+    offsets, own = sampler.offsets(field), _positions(height, width)
+    total = np.zeros((height, width), np.float32)
     for i in (0, 1):
         for j in (0, 1):
-            part = tiles[i::2, j::2]
-            h, w = part.shape[0] * 2 * block, part.shape[1] * 2 * block
-            canvas[i * block : i * block + h, j * block : j * block + w] += part.transpose(0, 2, 1, 3).reshape(h, w)
-    start = block + half
-    mixed = np.rint(canvas[start : start + rows * block, start : start + columns * block]).astype(np.uint8)
-    untouched = np.kron(touched[1:-1, 1:-1], np.ones((block, block), np.uint8)) == 0
-    np.copyto(mixed, sampler.whole(), where=untouched)
-    return mixed
+            part = offsets[i::2, j::2]
+            size = part.shape[1] * 2 * block, part.shape[0] * 2 * block
+            each = cv2.resize(np.ascontiguousarray(part), size, interpolation=cv2.INTER_NEAREST)
+            top, left = _corner(block, i), _corner(block, j)
+            where = cv2.add(each[top : top + height, left : left + width], own)
+            weight = _window_plane(height, width, block, i, j)
+            cv2.add(total, cv2.multiply(sampler.read(where), weight, dtype=cv2.CV_32F), total)
+    return np.asarray(cv2.convertScaleAbs(total), np.uint8)
 
 
 def fill_gaps(motion: Motion, received: npt.NDArray[np.bool_]) -> Motion:
@@ -208,47 +221,50 @@ class MotionSearch:
         centre = flow[BLOCK // 2 :: BLOCK, BLOCK // 2 :: BLOCK].reshape(-1, 2)
         for candidate in (mean, centre):
             search.offer(np.rint(np.nan_to_num(candidate) * 4).clip(-MAX_VECTOR, MAX_VECTOR).astype(np.int16))
-        for step in (4, 2)[: self._rounds]:
+        for step in (2, 1)[: self._rounds]:
             search.exchange()
             search.refine(step)
         return search.motion()
 
 
 class _BlockSearch:
-    """The best vector of every block so far."""
+    """The best vector of every block so far. A block is a row of 256 pixels, so that a candidate is one
+    gather (half the lines would do it faster, but cost 3 % rate); positions are (x, y) pairs of int16 packed into one int32, which numpy adds much faster."""
 
     def __init__(self, current: Plane, reference: Sampler, bit_cost: float) -> None:
         rows, columns = grid(*current.shape)
         self._shape = rows, columns
         self._reference, self._bit_cost = reference, bit_cost
-        by, bx = np.divmod(np.arange(rows * columns), columns)
-        self._top, self._left = by * BLOCK, bx * BLOCK
-        tiles = current.reshape(rows, BLOCK, columns, BLOCK).transpose(0, 2, 1, 3)
-        self._blocks = np.ascontiguousarray(tiles).reshape(-1, BLOCK, BLOCK)
+        tiles = current.reshape(rows, BLOCK, columns, BLOCK).transpose(0, 2, 1, 3).reshape(rows * columns, -1)
         difference = cv2.absdiff(current, np.ascontiguousarray(reference.whole()))
         still = difference.reshape(rows, BLOCK, columns, BLOCK).sum((1, 3), dtype=np.int32).reshape(-1)
         self.active = np.flatnonzero(still > _STILL_SAD)
+        self._blocks = np.ascontiguousarray(tiles[self.active])
+        y, x = np.divmod(self.active, columns)
+        every = _positions(*current.shape)[:BLOCK, :BLOCK].reshape(-1, 2).copy()
+        self._pixels = (((y * BLOCK) << 16) + x * BLOCK).astype(np.int32)[:, None] + every.view(np.int32)[:, 0]
         self._vectors = np.zeros((rows * columns, 2), np.int16)
-        self._best = still.astype(np.float32) - _SUBTRACT_STILL
+        self._best = still[self.active].astype(np.float32) - _SUBTRACT_STILL
         self._expected = np.zeros((rows * columns, 2), np.int16)
 
     def motion(self) -> Motion:
         return np.ascontiguousarray(self._vectors.T.reshape(2, *self._shape))
 
-    def offer(self, candidates: Motion, tried: npt.NDArray[np.intp] | None = None) -> None:
-        """Take each candidate (N, 2) where it costs less; only active blocks are looked at."""
-        at = self.active if tried is None else tried
-        at = at[(candidates[at] != self._vectors[at]).any(1)]
-        if len(at) == 0:
+    def offer(self, candidates: Motion) -> None:
+        """Take each active block's candidate, of (blocks, 2), where it costs less."""
+        vectors = candidates[self.active]
+        new = np.flatnonzero((vectors != self._vectors[self.active]).any(1))
+        if len(new) == 0:
             return
-        vectors = candidates[at]
-        squares = self._reference.read(self._top[at], self._left[at], vectors, BLOCK)
-        difference = cv2.absdiff(squares.reshape(-1, BLOCK), self._blocks[at].reshape(-1, BLOCK))
-        cost = difference.reshape(len(at), -1).sum(1, dtype=np.int32) + self._bits(vectors, at) * self._bit_cost
-        better = cost < self._best[at]
-        chosen = at[better]
-        self._best[chosen] = cost[better]
-        self._vectors[chosen] = vectors[better]
+        vectors = vectors[new]
+        where = self._pixels[new] + self._reference.offsets(vectors).view(np.int32)
+        squares = self._reference.read(where.view(np.int16).reshape(*where.shape, 2))
+        difference = cv2.absdiff(squares, self._blocks[new])
+        cost = cv2.reduce(difference, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[:, 0]
+        cost += self._bit_cost * self._bits(vectors, self.active[new])
+        better = cost < self._best[new]
+        self._best[new[better]] = cost[better]
+        self._vectors[self.active[new[better]]] = vectors[better]
 
     def _bits(self, vectors: Motion, at: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
         distance = np.abs(vectors - self._expected[at]).astype(np.float32)
@@ -267,8 +283,6 @@ class _BlockSearch:
         """Descend along the axes with halving steps down to a quarter pel."""
         while step:
             centre = self._vectors.copy()
-            moving = self.active[centre[self.active].any(1)] if step < 2 else self.active
             for dx, dy in ((step, 0), (-step, 0), (0, step), (0, -step)):
-                shifted = (centre + np.array([dx, dy], np.int16)).clip(-MAX_VECTOR, MAX_VECTOR)
-                self.offer(shifted, moving)
+                self.offer((centre + np.array([dx, dy], np.int16)).clip(-MAX_VECTOR, MAX_VECTOR))
             step //= 2
