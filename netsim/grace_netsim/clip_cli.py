@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from grace_netsim.console import errors_in_one_line
+
 app = typer.Typer(no_args_is_help=True, help="Look at video clips.")
 
 
@@ -22,17 +24,13 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
 ) -> None:
     """Size, frame rate, number of frames, and spatial and temporal information (ITU-T P.910) of a clip."""
-    from grace_codec.clip import open_clip
-    from grace_codec.complexity import complexity
-    from grace_codec.errors import ClipError
+    with errors_in_one_line():
+        from grace_codec.clip import open_clip
+        from grace_codec.complexity import complexity
 
-    try:
         with open_clip(video) as source:
             figures = asdict(complexity(frame.y for frame in source.play()))
             facts = {"width": source.width, "height": source.height, "fps": source.fps, "frames": source.count()}
-    except ClipError as error:
-        typer.echo(f"grace-rtc: {error}", err=True)
-        raise typer.Exit(2) from error
     rounded = {name: round(value, 1) for name, value in figures.items()}
     if as_json:
         typer.echo(json.dumps({"video": video} | facts | rounded))

@@ -2,6 +2,8 @@
 
 NetsimError
 +-- TraceError   a trace that cannot be found, read, converted or fetched
++-- LogError     a session log that is missing, damaged, or no log
++-- ReportError  a folder that holds no run, or a page that cannot be written
 """
 
 from __future__ import annotations
@@ -13,3 +15,11 @@ class NetsimError(Exception):
 
 class TraceError(NetsimError):
     """A trace file or name that is not usable."""
+
+
+class LogError(NetsimError):
+    """A session log is missing, damaged, or not a log."""
+
+
+class ReportError(NetsimError):
+    """A folder holds no readable run of the lab, or its report cannot be written."""

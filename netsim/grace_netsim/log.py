@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from grace_netsim.errors import LogError
+
 Fact = int | float | str | bool | None
 
 MAX_LINE_BYTES: Final = 1 << 16
@@ -62,10 +64,6 @@ VOCABULARY: Final[Mapping[str, Mapping[str, _Types]]] = {
 """Event -> the facts it must carry and their types. Any event may carry more."""
 
 PACKET_KINDS: Final = frozenset({"media", "resend", "padding", "feedback"})
-
-
-class LogError(Exception):
-    """A session log is missing, damaged, or not a log; the message says where and what to do next."""
 
 
 @dataclass(frozen=True, slots=True)
