@@ -27,6 +27,7 @@ def test_golden_values(history: tuple[int, int, int, int], decoded: int, replaye
 def test_frame_ids_count_modulo_the_wire() -> None:
     """A receiver that joined late counts from another start and must still agree."""
     assert lineage(1, 5, 3, 7) == lineage(1, 5 + (1 << 16), 3, 7) == lineage(1, 5 - (1 << 16), 3, 7)
+    assert len({lineage(1, 5 + (1 << bit), 3, 7) for bit in range(16)}) == 16
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2**40), st.integers(0, 64), st.integers(0, 2**64 - 1), st.booleans())

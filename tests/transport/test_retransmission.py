@@ -52,6 +52,16 @@ def test_frame_of_which_nothing_came_is_asked_for_whole() -> None:
     assert resends.requests_to_send(71 * MS) == (ResendRequest(1, 0),)
 
 
+def test_packets_of_a_frame_that_was_asked_for_whole_are_not_asked_for_again_at_once() -> None:
+    resends = requester()
+    resends.on_packet(packet(0, 0, total=1), 0)
+    resends.on_packet(packet(2, 0, total=1), 66 * MS)
+    resends.requests_to_send(71 * MS)
+    resends.on_packet(packet(1, 2), 100 * MS)
+    assert resends.get_timer() == 121 * MS
+    assert resends.requests_to_send(121 * MS) == (ResendRequest(1, 0b1011),)
+
+
 def test_number_that_was_passed_over_is_not_asked_for() -> None:
     resends = requester()
     resends.on_packet(packet(0, 0, total=1), 0)

@@ -150,6 +150,15 @@ def test_complete_frames_that_a_rebase_counts_on_change_nothing() -> None:
     assert sender.state is SenderState.OPTIMISTIC
 
 
+def test_complete_frames_after_a_loss_are_replayed_not_decoded() -> None:
+    """The states are the receiver's either way; a replay runs no network."""
+    sender, names = call(9)
+    at_6 = decoded(names[5], 6, PART)
+    sender.on_report(report(names[5], 6, PART), 0)
+    assert sender.on_report(report(at_6, 7), 0) is Verdict.EXPECTED
+    assert [one.kind for one in sender.plan_next(0).steps] == [StepKind.DECODE, StepKind.REPLAY, StepKind.REPLAY]
+
+
 def test_loss_that_a_rebase_did_not_know_of_rebases_again() -> None:
     sender, names = call(9)
     at_6 = decoded(names[5], 6, PART)

@@ -257,8 +257,6 @@ class ReceiverResync:
         return plan
 
     def _adopt(self, plan: DecodePlan, name: int) -> None:
-        for step in plan.steps:
-            self._states[step.result] = step.frame_id
         self._states[name] = plan.frame_id
         self._seen[plan.frame_id].name = name
         self._follow(plan.frame_id, name)

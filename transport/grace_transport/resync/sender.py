@@ -97,7 +97,6 @@ class _Sent:
     key: bool
     complete: int  # lineage if all of it arrives and its parent was there
     possible: tuple[int, ...] = ()
-    reported: bool = False
 
 
 class SenderResync:
@@ -299,18 +298,15 @@ class SenderResync:
                 break
         else:
             return False
-        if not (sent.reported and sent.possible == (report.lineage,)):
-            name = self._name(parent, report.frame_id, report.total, report.received)
-            sent.possible, sent.reported = (name,), True
+        if sent.possible != (report.lineage,):
+            sent.possible = (self._name(parent, report.frame_id, report.total, report.received),)
             self._look_ahead(report.frame_id)
         return True
 
     def _look_ahead(self, frame_id: int) -> None:
-        """What one report settles narrows down the frames after it, up to the next that is settled."""
+        """What one report settles narrows down the frames after it."""
         assert self._last is not None
         for later in range(frame_id + 1, self._last + 1):
-            if self._frames[later].reported:
-                return
             self._foresee(later)
 
     def _conclude(self, report: FrameReport, sent: _Sent, whole: bool) -> Verdict:

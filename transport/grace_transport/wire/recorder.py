@@ -63,7 +63,7 @@ class TwccRecorder:
         if self._next is None or first == len(self._seqs):
             self._due_us = None
             return None
-        builder = TwccBuilder(self._base(first), self._arrived_us[self._seqs[first]])
+        builder = TwccBuilder(self._next, self._arrived_us[self._seqs[first]])
         for seq in self._seqs[first:]:
             if not builder.add(seq, self._arrived_us[seq]):
                 break
@@ -73,11 +73,6 @@ class TwccRecorder:
         self._grid_us = self._due_us if self._due_us is not None and self._due_us <= now_us else now_us
         self._due_us = now_us if self._next <= self._seqs[-1] else None
         return data
-
-    def _base(self, first: int) -> int:
-        """Where the report starts: losses since the last one count, as far back as one report reaches."""
-        assert self._next is not None
-        return max(self._next, self._seqs[first] - MAX_GAP + 1)
 
     def _insert(self, seq: int) -> None:
         if not self._seqs or seq > self._seqs[-1]:
