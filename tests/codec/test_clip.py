@@ -103,6 +103,28 @@ def test_odd_sizes_are_cropped_to_even(tmp_path: Path) -> None:
         assert clip.frame(0).u.shape == (37, 48)
 
 
+def test_video_of_a_phone_held_upright_stands_upright(tmp_path: Path) -> None:
+    """The file says: turn 90 degrees clockwise to show (the matrix of QuickTime's track header)."""
+    path = tmp_path / "phone.mp4"
+    dark_to_bright = np.vstack([np.tile(np.arange(128, dtype=np.uint8), (64, 1)), np.full((32, 128), 128, np.uint8)])
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 128, 64, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(dark_to_bright, "yuv420p")))
+        container.mux(stream.encode(None))
+    data = path.read_bytes()
+    upright = np.array([1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30], ">i4").tobytes()
+    turned = np.array([0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30], ">i4").tobytes()
+    matrix = data.index(upright, data.index(b"tkhd"))
+    path.write_bytes(data[:matrix] + turned + data[matrix + 36 :])
+    with open_clip(path) as clip:
+        y = clip.frame(0).y
+    assert y.shape == (128, 64)
+    assert y[0].mean() < 5
+    assert y[-1].mean() > 120
+
+
 def test_looping_goes_forward_and_backward_without_a_cut(even: Path) -> None:
     with open_clip(even) as clip:
         frames = list(clip.play(11))
