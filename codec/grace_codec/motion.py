@@ -224,12 +224,15 @@ class MotionSearch:
         for step in (2, 1)[: self._rounds]:
             search.exchange()
             search.refine(step)
+        search.exchange()
         return search.motion()
 
 
 class _BlockSearch:
-    """The best vector of every block so far. A block is a row of 256 pixels, so that a candidate is one
-    gather (half the lines would do it faster, but cost 3 % rate); positions are (x, y) pairs of int16 packed into one int32, which numpy adds much faster."""
+    """The best vector of every block so far, by SAD plus what its difference to the neighbours' median would cost.
+
+    A block is a row of 256 pixels, so that a candidate is one gather. Positions are (x, y) pairs of int16 packed into
+    one int32, which numpy adds much faster."""
 
     def __init__(self, current: Plane, reference: Sampler, bit_cost: float) -> None:
         rows, columns = grid(*current.shape)
@@ -244,8 +247,10 @@ class _BlockSearch:
         every = _positions(*current.shape)[:BLOCK, :BLOCK].reshape(-1, 2).copy()
         self._pixels = (((y * BLOCK) << 16) + x * BLOCK).astype(np.int32)[:, None] + every.view(np.int32)[:, 0]
         self._vectors = np.zeros((rows * columns, 2), np.int16)
-        self._best = still[self.active].astype(np.float32) - _SUBTRACT_STILL
-        self._expected = np.zeros((rows * columns, 2), np.int16)
+        self._still = still[self.active].astype(np.float32) - _SUBTRACT_STILL
+        self._sad = self._still.copy()
+        self._expected = np.zeros((len(self.active), 2), np.int16)
+        self._cost = self._sad.copy()
 
     def motion(self) -> Motion:
         return np.ascontiguousarray(self._vectors.T.reshape(2, *self._shape))
@@ -253,30 +258,41 @@ class _BlockSearch:
     def offer(self, candidates: Motion) -> None:
         """Take each active block's candidate, of (blocks, 2), where it costs less."""
         vectors = candidates[self.active]
-        new = np.flatnonzero((vectors != self._vectors[self.active]).any(1))
+        price = self._price(vectors, self._expected)
+        new = np.flatnonzero((vectors != self._vectors[self.active]).any(1) & (price < self._cost))
         if len(new) == 0:
             return
         vectors = vectors[new]
         where = self._pixels[new] + self._reference.offsets(vectors).view(np.int32)
         squares = self._reference.read(where.view(np.int16).reshape(*where.shape, 2))
         difference = cv2.absdiff(squares, self._blocks[new])
-        cost = cv2.reduce(difference, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[:, 0]
-        cost += self._bit_cost * self._bits(vectors, self.active[new])
-        better = cost < self._best[new]
-        self._best[new[better]] = cost[better]
-        self._vectors[self.active[new[better]]] = vectors[better]
+        self._take(new, vectors, cv2.reduce(difference, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[:, 0], price[new])
 
-    def _bits(self, vectors: Motion, at: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
-        distance = np.abs(vectors - self._expected[at]).astype(np.float32)
-        return np.asarray(np.log2(1 + distance).sum(1), np.float32)
+    def _take(
+        self, new: npt.NDArray[np.intp], vectors: Motion, sad: npt.NDArray[np.float32], price: npt.NDArray[np.float32]
+    ) -> None:
+        better = sad + price < self._cost[new]
+        chosen = new[better]
+        self._sad[chosen], self._cost[chosen] = sad[better], (sad + price)[better]
+        self._vectors[self.active[chosen]] = vectors[better]
+
+    def _price(self, vectors: Motion, expected: Motion) -> npt.NDArray[np.float32]:
+        """Bits of the vectors' differences to what is expected, in SAD."""
+        distance = np.abs(vectors - expected).astype(np.float32)
+        return np.asarray(2 * self._bit_cost * np.log2(1 + distance).sum(1), np.float32)
 
     def exchange(self) -> None:
-        """Offer every block its neighbours' vectors and their median, which is also what its bits are counted from."""
+        """Count bits from the neighbours' median as it now is; offer every block that, its neighbours and no motion."""
         rows, columns = self._shape
         field = np.pad(self._vectors.reshape(rows, columns, 2), ((1, 1), (1, 1), (0, 0)), mode="edge")
         around = [field[i : i + rows, j : j + columns].reshape(-1, 2) for i, j in ((0, 1), (2, 1), (1, 0), (1, 2))]
-        self._expected = np.sort(np.stack(around), 0)[1]
-        for candidate in (*around, self._expected):
+        median = np.sort(np.stack(around), 0)[1]
+        self._expected = median[self.active]
+        self._cost = self._sad + self._price(self._vectors[self.active], self._expected)
+        nothing = np.zeros_like(self._expected)
+        every = np.arange(len(self.active))
+        self._take(every, nothing, self._still, self._price(nothing, self._expected))
+        for candidate in (median, *around):
             self.offer(candidate)
 
     def refine(self, step: int) -> None:
