@@ -1,0 +1,31 @@
+"""Small latents and tables for the tests of the packet codec."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from grace_codec.entropy.fit import start
+from grace_codec.entropy.tables import Tables
+from grace_codec.latents import Latents
+
+LUMA, CHROMA = 6, 4
+LEVELS = 17
+
+
+def small_tables() -> Tables:
+    return start(LUMA, CHROMA, 3)
+
+
+def latents(seed: int, height: int = 4, width: int = 5, scale: float = 0.4, level: int = 8) -> Latents:
+    """Sparse residual whose channels grow quieter, and a motion field that is still in parts."""
+    draw = np.random.default_rng(seed)
+    channels = 4 * LUMA + CHROMA
+    loud = scale / (1 + np.arange(channels)[:, None, None] / 4)
+    residual = np.rint(draw.laplace(0, 1, (channels, height, width)) * loud).astype(np.int16)
+    motion = np.rint(draw.normal(6, 2, (2, height, width)) * (draw.random((height, width)) < 0.4)).astype(np.int16)
+    return Latents(motion, residual, level)
+
+
+def same(a: npt.NDArray[np.int16], b: npt.NDArray[np.int16]) -> bool:
+    return bool(np.array_equal(a, b))

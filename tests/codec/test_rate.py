@@ -1,0 +1,75 @@
+"""Laws of rate control: finer levels cost more, the search finds the finest that fits, counts agree with the latents."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.codec.grace_parts import CHROMA, LUMA, small_tables
+
+from grace_codec.entropy.coder import statistics
+from grace_codec.entropy.residual import split
+from grace_codec.rate import FrameQuantizer, RateControl, channel_map, packets_for
+
+LEVELS = 33
+CHANNELS = 4 * LUMA + CHROMA
+
+
+def steps(level: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    return np.full(CHANNELS, 64 * 2 ** (-level / 8), np.float32)
+
+
+def quantizer(finest: int = LEVELS - 1) -> FrameQuantizer:
+    draw = np.random.default_rng(0)
+    loud = 30 / (1 + np.arange(CHANNELS))[:, None, None]
+    return FrameQuantizer((draw.laplace(0, 1, (CHANNELS, 12, 20)) * loud).astype(np.float32), steps, LUMA, finest)
+
+
+def test_finer_levels_cost_more() -> None:
+    found = quantizer()
+    bits = [found.bits(level) for level in range(LEVELS)]
+    assert bits == sorted(bits)
+    assert bits[-1] > 20 * bits[0]
+
+
+@pytest.mark.parametrize("level", [0, 7, 20, 32])
+def test_counts_are_those_of_the_latents(level: int) -> None:
+    found = quantizer(finest=10)
+    latents = found.latents(np.zeros((2, 12, 20), np.int16), level)
+    assert np.array_equal(found.statistics(level), statistics(split(latents.residual, LUMA), small_tables()))
+
+
+def test_a_quantized_value_is_within_a_step_of_the_truth() -> None:
+    draw = np.random.default_rng(1)
+    residual = draw.normal(0, 50, (CHANNELS, 4, 4)).astype(np.float32)
+    symbols = FrameQuantizer(residual, steps, LUMA, 32).latents(np.zeros((2, 4, 4), np.int16), 16).residual
+    assert np.abs(symbols * 16.0 - residual).max() <= 16
+    assert (np.sign(symbols) * np.sign(residual) >= 0).all()
+
+
+@pytest.mark.parametrize("last", [0, 16, 32])
+@pytest.mark.parametrize("budget", [50, 300, 1500, 10_000])
+def test_the_search_finds_the_finest_level_that_fits(last: int, budget: int) -> None:
+    control, found = RateControl(LEVELS), quantizer()
+    control.level = last
+    fitting = [level for level in range(LEVELS) if control.estimate(found, level, 0, 1150) <= budget]
+    assert control.search(found, 0, budget, 1150) == max(fitting, default=0)
+
+
+def test_the_estimate_follows_what_frames_really_took() -> None:
+    control, found = RateControl(LEVELS), quantizer()
+    before = control.estimate(found, 16, 0, 1150)
+    for _ in range(5):
+        now = control.estimate(found, 16, 0, 1150)
+        fixed = control.fixed_bytes * packets_for(now - 32, 1150)
+        control.learn(now, before * 1.3, fixed)
+    assert control.estimate(found, 16, 0, 1150) == pytest.approx(before * 1.3, rel=0.05)
+
+
+def test_a_frame_has_at_least_two_packets_and_room_in_each() -> None:
+    assert packets_for(10, 1150) == 2
+    assert packets_for(2400, 1150) == 3
+    assert packets_for(7500, 1150) == 7
+
+
+def test_four_sub_blocks_share_a_scale() -> None:
+    assert channel_map(2, 11).tolist() == [0, 0, 0, 0, 1, 1, 1, 1, 2, 3, 4]
