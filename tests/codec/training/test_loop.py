@@ -1,0 +1,94 @@
+"""Tiny training runs on generated clips: they move, they resume bit for bit, they freeze what they should."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from grace_codec.models.lite_net import LiteNet
+from grace_codec.training.checkpoint import load_weights, save_weights
+from grace_codec.training.clips import Clip
+from grace_codec.training.loop import Trainer
+from grace_codec.training.stages import STAGES, Stage
+
+
+def tiny(name: str, start: str | None = None) -> Stage:
+    return replace(STAGES[name], start=start, batch=2, size=64, steps=4)
+
+
+def clip(seed: int) -> Clip:
+    """Six frames of a moving pattern with its true motion."""
+    rng = np.random.default_rng(seed)
+    big = np.kron(rng.integers(30, 220, (30, 30)), np.ones((4, 4))).astype(np.uint8)
+    y = np.stack([big[t : t + 80, 2 * t : 2 * t + 96] for t in range(6)])
+    uv = np.stack([y[:, ::2, ::2], y[:, 1::2, ::2]], 1)
+    motion = np.zeros((6, 2, 5, 6), np.int16)
+    motion[1:, 0], motion[1:, 1] = 8, 4
+    return Clip(f"pattern {seed}", y, uv, motion)
+
+
+CLIPS = [clip(1), clip(2)]
+
+
+def trainer(stage: Stage, folder: Path, start: Path | None = None) -> Trainer:
+    torch.set_num_threads(1)
+    return Trainer(stage, CLIPS, folder, Fabric(accelerator="cpu"), start, mixed=False)
+
+
+def weights(net: LiteNet) -> dict[str, torch.Tensor]:
+    return {k: v.clone() for k, v in net.state_dict().items()}
+
+
+@pytest.mark.parametrize("name", ["pretrain", "joint"])
+def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(name: str, tmp_path: Path) -> None:
+    stage = tiny(name)
+    whole = trainer(stage, tmp_path / "whole")
+    whole.run()
+    trainer(stage, tmp_path / "parts").run(until=2)
+    rest = trainer(stage, tmp_path / "parts")
+    assert rest.step == 2
+    rest.run()
+    assert all(torch.equal(v, weights(rest.net)[k]) for k, v in weights(whole.net).items())
+
+
+def test_the_decoder_stage_leaves_the_encoder_alone(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    begin = LiteNet()
+    save_weights(begin, tmp_path / "p.safetensors")
+    run = trainer(tiny("decoder"), tmp_path / "d", tmp_path / "p.safetensors")
+    run.run()
+    after, before = weights(run.net), weights(begin)
+    changed = {k.split(".")[0] for k in before if not torch.equal(before[k], after[k])}
+    assert "synthesis" in changed
+    assert changed <= {"synthesis", "shrink", "gain"}
+
+
+def test_the_levels_stage_moves_only_the_levels_tables(tmp_path: Path) -> None:
+    save_weights(LiteNet(), tmp_path / "j.safetensors")
+    run = trainer(tiny("levels"), tmp_path / "l", tmp_path / "j.safetensors")
+    before = weights(run.net)
+    run.run()
+    changed = {k for k, v in weights(run.net).items() if not torch.equal(before[k], v)}
+    assert changed
+    assert changed <= {"log_step", "shrink", "gain"}
+
+
+def test_metrics_and_small_checkpoints_are_written(tmp_path: Path) -> None:
+    trainer(tiny("pretrain"), tmp_path).run()
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == 4
+    assert rows[-1]["bpp"] > 0
+    for path in tmp_path.glob("*.safetensors"):
+        assert path.stat().st_size < 16 << 20
+    load_weights(LiteNet(), tmp_path / "weights.safetensors")
+
+
+def test_every_stage_starts_from_a_stage_that_exists() -> None:
+    assert all(s.start is None or s.start in STAGES for s in STAGES.values())
+    assert {s.profile for s in STAGES.values()} == {"grace-p", "grace-lite", "grace-d"}
