@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -53,10 +54,8 @@ def test_every_flipped_bit_is_noticed(payload: PredictedPayload, data: st.DataOb
 @given(st.binary(max_size=80))
 def test_noise_is_rejected_or_read_but_never_raises_otherwise(noise: bytes) -> None:
     for read in (read_predicted, read_key):
-        try:
+        with suppress(RejectedError):
             read(noise, HERE)
-        except RejectedError as error:
-            assert str(error)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Laws of rate control: finer levels cost more, the search finds the finest that fits, counts agree with the latents."""
+"""Laws of rate control: finer levels cost more, the search finds the finest that fits, counts are true."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def test_fold_orders_by_magnitude_and_escapes_beyond_40() -> None:
 
 
 @given(arrays(np.int16, st.integers(0, 300)), st.integers(1, 5), st.integers(0, 2**32 - 1))
-def test_any_values_come_back_from_any_packets(values: np.ndarray, packets: int, seed: int) -> None:  # type: ignore[type-arg]
+def test_any_values_come_back_from_any_packets(values: np.ndarray, packets: int, seed: int) -> None:
     draw = np.random.default_rng(seed)
     owner, table = draw.integers(0, packets, len(values)), draw.integers(0, 3, len(values))
     pushers = [Pusher() for _ in range(packets)]
