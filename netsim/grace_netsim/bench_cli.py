@@ -37,3 +37,22 @@ def link(
         share = f"{100 * speed.per_bare_loop:.1f} %"
         table.add_row(name, f"{speed.packets_per_s:,.0f}", share, f"{speed.delivered:,}", f"{speed.dropped:,}")
     Console().print(table)
+
+
+@app.command()
+def call(
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="Simulated time.")] = 60,
+    kbps: Annotated[int, typer.Option(min=100, max=100_000, help="Rate of the link.")] = 1500,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
+) -> None:
+    """CPU time that a whole simulated call takes with a codec that costs nothing."""
+    from grace_netsim.bench_call import measure_call
+
+    speed = measure_call(seconds, kbps * 1000, process_time)
+    if as_json:
+        typer.echo(json.dumps(asdict(speed)))
+        return
+    typer.echo(
+        f"{speed.simulated_s:g} s of a {kbps} kbit/s call took {speed.took_s:.2f} s of CPU time: "
+        f"{speed.times_real_time:g} times real time, {speed.packets} packets, {speed.events} log lines"
+    )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from functools import partial
@@ -13,9 +12,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from grace_netsim.console import errors_in_one_line
 from grace_netsim.errors import TraceError
 from grace_netsim.opportunities import OpportunityTrace
 from grace_netsim.trace_formats import Trace
@@ -50,16 +49,6 @@ From = Annotated[Format | None, typer.Option("--from", help="Format of the sourc
 @app.callback()
 def trace() -> None:
     """Network traces: look at them, convert, cut, generate, fetch."""
-
-
-@contextmanager
-def errors_in_one_line() -> Iterator[None]:
-    """What a user did wrong is one red line and exit status 2, never a traceback."""
-    try:
-        yield
-    except TraceError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[red]grace-rtc: {escape(str(error))}[/]", highlight=False)
-        raise typer.Exit(2) from error
 
 
 @app.command("list")

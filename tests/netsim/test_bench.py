@@ -30,3 +30,10 @@ def test_the_command_reports_every_scenario() -> None:
     assert speeds.keys() == SCENARIOS.keys()
     assert all(speed["packets_per_s"] > 0 for speed in speeds.values())
     assert "packets/s" in CliRunner().invoke(app, ["link", "--packets", "1000"]).stdout
+
+
+def test_bench_call_simulates_the_seconds_it_says() -> None:
+    result = CliRunner().invoke(app, ["call", "--seconds", "2", "--json"])
+    speed = json.loads(result.stdout)
+    assert speed["simulated_s"] == 2
+    assert speed["packets"] > 50
