@@ -24,6 +24,7 @@ from grace_codec.packets.mapping import MAX_PACKETS
 from grace_codec.packets.payload import (
     HEADER_BYTES,
     KEY_HEADER_BYTES,
+    PATCH_HEADER_BYTES,
     Context,
     KeyChunk,
     Patch,
@@ -31,6 +32,7 @@ from grace_codec.packets.payload import (
     RejectedError,
     carries_patch,
     join_key,
+    patch_is_last,
     read_key,
     read_predicted,
     write_key,
@@ -59,6 +61,7 @@ class _Held:
 
     payloads: Mapping[int, bytes]
     total: int
+    packets: int  # with latents
     latents: Latents
     patch: Patch | None
     host: int
@@ -129,7 +132,9 @@ class GraceCodec:
         latents, payloads = self._fill(analysis, sent, (frame.width, frame.height), budget)
         host = next((j for j, data in enumerate(payloads) if carries_patch(data)), -1)
         sent = sent if host >= 0 else None
-        self._held.add(frame.frame_id, _Held(dict(enumerate(payloads)), len(payloads), latents, sent, host))
+        total = len(payloads)
+        packets = total - patch_is_last(payloads[0])
+        self._held.add(frame.frame_id, _Held(dict(enumerate(payloads)), total, packets, latents, sent, host))
         shown = self._model.reconstruct(parent, complete(latents)).planes
         if sent:
             apply_patch(shown, sent, self._policy.period)
@@ -143,7 +148,7 @@ class GraceCodec:
         profile, rate = self._profile, self._rate
         quantizer = FrameQuantizer(analysis.residual, self._model.steps, profile.luma_frequencies, rate.finest())
         motion_bytes = MOTION_BITS / 8 * np.count_nonzero(analysis.motion.any(0))
-        room = budget.frame_bytes - (len(patch.data) + 3 if patch else 0)
+        room = budget.frame_bytes - (len(patch.data) + PATCH_HEADER_BYTES if patch else 0)
         if self._level is not None:
             latents = quantizer.latents(analysis.motion, self._level)
             return latents, self._pack(latents, patch, size, budget.max_payload_bytes, quantizer.bits(self._level) / 8)
@@ -187,22 +192,27 @@ class GraceCodec:
     def _pack(
         self, latents: Latents, patch: Patch | None, size: tuple[int, int], max_payload: int, expected_bytes: float
     ) -> tuple[bytes, ...]:
-        """Payloads of at most `max_payload` bytes; the I-patch goes with the smallest stream."""
+        """Payloads of at most `max_payload` bytes; the I-patch goes with the smallest stream, or alone."""
         moving = bool(latents.motion.any())
-        patch_bytes = len(patch.data) + 3 if patch else 0
-        total = packets_for(expected_bytes, max_payload) if moving or latents.residual.any() else 1
+        packets = packets_for(expected_bytes, max_payload) if moving or latents.residual.any() else 1
         while True:
-            streams = self._coder.encode(latents, total)
-            host = min(range(total), key=lambda j: len(streams[j]))
-            sizes = [len(s) + HEADER_BYTES + (patch_bytes if j == host else 0) for j, s in enumerate(streams)]
-            if max(sizes) <= max_payload or total == MAX_PACKETS:
+            streams = self._coder.encode(latents, packets)
+            if max(map(len, streams)) + HEADER_BYTES <= max_payload or packets == MAX_PACKETS - 1:
                 break
-            total = min(max(total + 1, packets_for(sum(sizes), max_payload)), MAX_PACKETS)
-        payloads = []
-        for j, stream in enumerate(streams):
-            payload = PredictedPayload(latents.level, moving, stream, patch if j == host else None)
-            payloads.append(write_predicted(payload, self._context(size, j, total)))
-        return tuple(payloads)
+            packets = min(max(packets + 1, packets_for(sum(map(len, streams)), max_payload)), MAX_PACKETS - 1)
+        sizes = [len(stream) for stream in streams]
+        host = sizes.index(min(sizes))
+        patch_bytes = len(patch.data) + PATCH_HEADER_BYTES if patch else 0
+        apart = min(sizes) + patch_bytes + HEADER_BYTES > max_payload
+        level = latents.level
+        parts = [
+            PredictedPayload(level, moving, stream, patch if j == host and not apart else None, apart)
+            for j, stream in enumerate(streams)
+        ]
+        if apart:
+            parts.append(PredictedPayload(level, moving, b"", patch, apart))
+        total = len(parts)
+        return tuple(write_predicted(part, self._context(size, j, total)) for j, part in enumerate(parts))
 
     def _context(self, size: tuple[int, int], index: int, total: int) -> Context:
         return Context(self._profile.wire_id, self.identity & 0xFFFFFFFF, *size, index, total)
@@ -279,14 +289,15 @@ class GraceCodec:
         if not good:
             return None, rejected
         first = good[min(good)]
-        streams = {j: payload.stream for j, payload in good.items()}
-        blocks = Geometry(-(-height // 16), -(-width // 16), first.level, received.total)
+        packets = received.total - first.patch_last
+        streams = {j: payload.stream for j, payload in good.items() if j < packets}
+        blocks = Geometry(-(-height // 16), -(-width // 16), first.level, packets)
         latents = self._coder.decode(streams, blocks, first.moving)
         host = min((j for j in good if good[j].patch), default=-1)
         patch = good[host].patch if host >= 0 else None
         payloads = {j: received.payloads[j] for j in good}
         whole = Latents(latents.motion, latents.residual, latents.level)
-        self._held.add(received.frame_id, _Held(payloads, received.total, whole, patch, host))
+        self._held.add(received.frame_id, _Held(payloads, received.total, packets, whole, patch, host))
         return _Opened(latents, patch, frozenset(good)), rejected
 
     def _read(
@@ -300,7 +311,7 @@ class GraceCodec:
                 if payload.level >= self._profile.levels:
                     raise RejectedError(f"rate level {payload.level} of {self._profile.levels}")
                 first = good[min(good)] if good else payload
-                if (payload.level, payload.moving) != (first.level, first.moving):
+                if _frame_facts(payload) != _frame_facts(first):
                     raise RejectedError("disagrees with the frame's other payloads")
             except RejectedError as error:
                 rejected[j] = str(error)
@@ -352,8 +363,8 @@ class _HeldLatents:
         patch = held.patch if held.host in received.payloads else None
         if len(received.payloads) == held.total:
             return _Opened(complete(held.latents), patch, frozenset(received.payloads))
-        arrived = np.zeros(held.total, np.bool_)
-        arrived[list(received.payloads)] = True
+        arrived = np.zeros(held.packets, np.bool_)
+        arrived[[j for j in received.payloads if j < held.packets]] = True
         return _Opened(self._coder.subset(held.latents, arrived), patch, frozenset(received.payloads))
 
 
@@ -372,6 +383,11 @@ def _still(chunks: list[KeyChunk]) -> Planes:
     if shown is None:
         raise RejectedError(f"key frame is no AV1 picture of {width}x{height}")
     return shown
+
+
+def _frame_facts(payload: PredictedPayload) -> tuple[int, bool, bool]:
+    """What all payloads of a frame must say alike."""
+    return payload.level, payload.moving, payload.patch_last
 
 
 def _planes(reference: Reference) -> Planes:

@@ -175,12 +175,14 @@ def test_a_key_frame_fits_its_budget(codec: GraceCodec) -> None:
     assert all(0.5 * b <= s <= 1.05 * b for s, b in zip(sizes, (1500, 4000, 9000), strict=True))
 
 
-def test_patches_reach_the_receiver_and_their_loss_is_no_error() -> None:
+@pytest.mark.parametrize("room", [1150, 420])
+def test_patches_reach_the_receiver_and_their_loss_is_no_error(room: int) -> None:
+    """In a stream's payload where it fits, else in one of its own."""
     policy = PatchPolicy(period=4, unconditional=1, share=1.0)
     sender, receiver = GraceCodec.load("grace-lite", patches=policy), GraceCodec.load("grace-lite", patches=policy)
     source = frames(4)
     key = sender.encode(source[0], None, Budget(1200))
-    coded = sender.encode(source[1], key.reference, Budget(3000))
+    coded = sender.encode(source[1], key.reference, Budget(3000, room))
     hosts = [j for j, data in enumerate(coded.payloads) if data[0] & 0x20]
     assert len(hosts) == 1
     whole = receiver.decode(received(coded), key.reference)

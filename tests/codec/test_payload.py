@@ -77,6 +77,17 @@ def test_a_payload_of_another_context_is_rejected_with_the_reason(change: dict[s
         read_predicted(data, replace(HERE, **change))
 
 
+def test_a_patch_of_its_own_is_the_last_payload_and_nothing_else_is() -> None:
+    alone = PredictedPayload(9, True, b"", Patch(2, b"intra"), patch_last=True)
+    last = replace(HERE, index=3)
+    assert read_predicted(write_predicted(alone, last), last) == alone
+    other = PredictedPayload(9, True, b"stream", patch_last=True)
+    assert read_predicted(write_predicted(other, HERE), HERE) == other
+    for payload, context in ((alone, HERE), (other, last), (replace(alone, patch=None), last)):
+        with pytest.raises(RejectedError, match="not the last"):
+            read_predicted(write_predicted(payload, context), context)
+
+
 @pytest.mark.parametrize("length", range(8))
 def test_truncated_payloads_are_rejected(length: int) -> None:
     data = write_predicted(PredictedPayload(1, False, b"abcd"), HERE)

@@ -91,7 +91,7 @@ class PatchScanner:
         if shown is None:
             return None
         error = _error(shown, region)
-        fits = len(data) <= min(self.policy.share * budget.frame_bytes, budget.max_payload_bytes // 2)
+        fits = len(data) <= min(self.policy.share * budget.frame_bytes, budget.max_payload_bytes - 64)
         worth = fits and (error <= self._standing or due)
         self._adapt(error, fits)
         return (Patch(slot, data), shown) if worth else None

@@ -2,6 +2,7 @@
 
 ```
 P-frame   | kind·profile 1 | level 1 | CRC 2 | [slot 1, patch length 2, patch] | entropy coded stream |
+  or, where the I-patch fits with no stream: every payload says so, and the last one is the patch alone
 key frame | kind·profile 1 | codec 1 | CRC 2 | [width 2, height 2, length 4: first chunk only] | chunk |
 ```
 Numbers are big-endian. The CRC also covers what both ends know without being told (`Context`): a payload of another
@@ -25,7 +26,7 @@ MAX_KEY_BYTES = 4 << 20
 MAX_PATCH_BYTES = 0xFFFF
 MAX_PROFILE_ID = 15
 
-_KIND_MASK, _P_FRAME, _KEY_FRAME = 0xC0, 0x00, 0x40
+_KIND_MASK, _P_FRAME, _KEY_FRAME, _P_FRAME_PATCH_LAST = 0xC0, 0x00, 0x40, 0x80
 _PATCH, _MOVING = 0x20, 0x10
 
 
@@ -60,12 +61,14 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class PredictedPayload:
-    """A P-frame's payload. `moving`: whether the frame has motion at all."""
+    """A P-frame's payload. `moving`: whether the frame has motion at all. `patch_last`: the frame's last payload is
+    its I-patch alone; the latents travel in the others."""
 
     level: int
     moving: bool
     stream: bytes
     patch: Patch | None = None
+    patch_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,8 @@ class KeyChunk:
 
 def write_predicted(payload: PredictedPayload, context: Context) -> bytes:
     flags = (_PATCH if payload.patch else 0) | (_MOVING if payload.moving else 0)
-    head = bytes((_P_FRAME | flags | context.profile, payload.level))
+    kind = _P_FRAME_PATCH_LAST if payload.patch_last else _P_FRAME
+    head = bytes((kind | flags | context.profile, payload.level))
     body = payload.stream
     if payload.patch:
         body = struct.pack(">BH", payload.patch.slot, len(payload.patch.data)) + payload.patch.data + body
@@ -89,7 +93,7 @@ def write_predicted(payload: PredictedPayload, context: Context) -> bytes:
 
 def read_predicted(data: bytes, context: Context) -> PredictedPayload:
     """Raises RejectedError for anything that `write_predicted` would not have written in this context."""
-    _check(data, context, _P_FRAME)
+    _check(data, context, (_P_FRAME, _P_FRAME_PATCH_LAST))
     body, patch = data[HEADER_BYTES:], None
     if data[0] & _PATCH:
         if len(body) < PATCH_HEADER_BYTES:
@@ -99,12 +103,20 @@ def read_predicted(data: bytes, context: Context) -> PredictedPayload:
             raise RejectedError(f"I-patch of {length} bytes in {len(body)} bytes")
         patch = Patch(slot, body[PATCH_HEADER_BYTES : PATCH_HEADER_BYTES + length])
         body = body[PATCH_HEADER_BYTES + length :]
-    return PredictedPayload(data[1], bool(data[0] & _MOVING), body, patch)
+    patch_last = data[0] & _KIND_MASK == _P_FRAME_PATCH_LAST
+    if patch_last and (context.total < 2 or (context.index == context.total - 1) != (patch is not None and not body)):
+        raise RejectedError("the I-patch is not the last payload")
+    return PredictedPayload(data[1], bool(data[0] & _MOVING), body, patch, patch_last)
 
 
 def carries_patch(data: bytes) -> bool:
     """Whether a P-frame's payload that was accepted, or written, brings an I-patch."""
     return bool(data[0] & _PATCH)
+
+
+def patch_is_last(data: bytes) -> bool:
+    """Whether the frame of such a payload has its I-patch in a payload of its own, the last."""
+    return data[0] & _KIND_MASK == _P_FRAME_PATCH_LAST
 
 
 def write_key(codec: int, size: tuple[int, int], data: bytes, context: Context, max_payload: int) -> tuple[bytes, ...]:
@@ -128,7 +140,7 @@ def write_key(codec: int, size: tuple[int, int], data: bytes, context: Context, 
 
 def read_key(data: bytes, context: Context) -> KeyChunk:
     """Raises RejectedError for what is no chunk of a key frame in this context."""
-    _check(data, context, _KEY_FRAME)
+    _check(data, context, (_KEY_FRAME,))
     body = data[HEADER_BYTES:]
     if context.index > 0:
         return KeyChunk(data[1], body)
@@ -150,13 +162,13 @@ def join_key(chunks: Sequence[KeyChunk]) -> bytes:
     return data
 
 
-def _check(data: bytes, context: Context, kind: int) -> None:
+def _check(data: bytes, context: Context, kinds: tuple[int, ...]) -> None:
     if not 1 <= context.total <= MAX_PACKETS or not 0 <= context.index < context.total:
         raise RejectedError(f"packet {context.index} of {context.total}")
     if len(data) < HEADER_BYTES:
         raise RejectedError(f"{len(data)} bytes are no payload")
-    if data[0] & _KIND_MASK != kind:
-        raise RejectedError("a key frame's payload in a P-frame" if kind == _P_FRAME else "no key frame's payload")
+    if data[0] & _KIND_MASK not in kinds:
+        raise RejectedError("no key frame's payload" if _KEY_FRAME in kinds else "no P-frame's payload")
     if data[0] & MAX_PROFILE_ID != context.profile:
         raise RejectedError(f"coded with profile {data[0] & MAX_PROFILE_ID}, not {context.profile}")
     if context.checksum(data[:2], data[HEADER_BYTES:]) != data[2:HEADER_BYTES]:
