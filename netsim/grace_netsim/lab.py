@@ -81,11 +81,15 @@ class Lab:
         decoder: PacketCodec,
         controller: CongestionController,
         log: SessionLog,
+        on_shown: Callable[[Frame, Frame], None] | None = None,
     ) -> None:
-        """`source(frame_id)` gives the captured picture. `encoder` and `decoder` are two instances of one scheme."""
+        """`source(frame_id)` gives the captured picture. `encoder` and `decoder` are two instances of one scheme.
+
+        `on_shown`, where given, gets every captured picture with what was shown of it."""
         self._config = config
         self._source = source
         self._log = log
+        self._on_shown = on_shown
         self._clock = VirtualClock()
         self._encoding, self._decoding = EncodingDesk(encoder), DecodingDesk(decoder)
         self._encode_us: dict[int, int] = {}
@@ -250,6 +254,8 @@ class Lab:
         if shown is not None and self._config.pixels:
             captured = self._source(event.frame_id)
             ssim, psnr = quality.ssim(captured.y, shown.y), quality.psnr(captured.y, shown.y)
+            if self._on_shown is not None:
+                self._on_shown(captured, shown)
         self._log.emit(
             event.at_us, "frame_rendered",
             frame_id=event.frame_id, captured_us=event.captured_us, delay_us=event.at_us - event.captured_us,

@@ -65,6 +65,7 @@ def run(
     encode_ms: Annotated[float, typer.Option(min=0, max=1000, help="What encoding a frame costs.")] = 10,
     decode_ms: Annotated[float, typer.Option(min=0, max=1000, help="What decoding a frame costs.")] = 5,
     measured_cost: Annotated[bool, typer.Option(help="Computing costs what it costs here.")] = False,
+    vmaf: Annotated[bool, typer.Option(help="VMAF as well, with an ffmpeg that has libvmaf.")] = False,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = max(1, os.cpu_count() or 1),
     out: Annotated[Path | None, typer.Option(help="Folder for results.json and logs; default: runs/DATE.")] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the rows there as well.")] = None,
@@ -77,7 +78,7 @@ def run(
             scheme="", video="", trace="", owd_ms=owd_ms, queue_packets=queue_packets, cc=cc, fps=fps, seed=seed,
             size=parse_size(size), seconds=seconds, service=service.value, loss=loss, feedback_owd_ms=feedback_owd_ms,
             feedback_loss=feedback_loss, start_bps=start_kbps * 1000, max_bps=max_kbps * 1000,
-            encode_ms=None if measured_cost else encode_ms, decode_ms=None if measured_cost else decode_ms,
+            encode_ms=None if measured_cost else encode_ms, decode_ms=None if measured_cost else decode_ms, vmaf=vmaf,
         )  # fmt: skip
         folder = out or Path("runs") / datetime.now().strftime("%Y-%m-%d_%H%M%S")
         rows = _run(matrix(scheme, video, trace, like), folder, jobs)

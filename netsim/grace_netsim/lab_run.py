@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -18,11 +19,14 @@ from typing import Literal
 
 from grace_codec.baselines import SCHEMES, Progress
 from grace_codec.clip import ClipOptions, VideoClip, open_clip
+from grace_codec.types import Frame
 from grace_netsim.cost import ComputeCost
+from grace_netsim.errors import NetsimError
 from grace_netsim.lab import CallConfig, Lab
 from grace_netsim.link import LinkConfig
 from grace_netsim.log import SessionLog
 from grace_netsim.metrics import measure
+from grace_netsim.metrics.quality import VMAF_MISSING, Luma, vmaf, vmaf_ffmpeg
 from grace_netsim.stages import IidLoss
 from grace_netsim.trace import load_opportunities, load_rates
 from grace_transport.congestion import find_controller
@@ -60,6 +64,7 @@ class CallRequest:
     max_bps: int = 8_000_000
     encode_ms: float | None = 10
     decode_ms: float | None = 5
+    vmaf: bool = False
 
     @property
     def name(self) -> str:
@@ -78,6 +83,10 @@ def check_requests(requests: list[CallRequest]) -> None:
     """Find what is wrong before an hour is spent: names, files, limits. Raises ClipError, TraceError or ValueError."""
     if unknown := {request.scheme for request in requests} - SCHEMES.keys():
         raise ValueError(f"no scheme is called {', '.join(sorted(unknown))}: use {', '.join(SCHEMES)}")
+    if any(request.vmaf for request in requests) and vmaf_ffmpeg() is None:
+        raise ValueError(VMAF_MISSING)
+    if any(request.start_bps > request.max_bps for request in requests):
+        raise ValueError("the first target rate is above the highest: lower --start-kbps or raise --max-kbps")
     if len({request.name for request in requests}) < len(requests):
         raise ValueError("two of the calls are the same: name each scheme, video and trace once")
     for request in {request.cc: request for request in requests}.values():
@@ -107,6 +116,9 @@ def run_all(requests: list[CallRequest], folder: Path, jobs: int) -> Iterator[Ro
             for done in as_completed(waiting):
                 rows[waiting[done]] = done.result()
                 yield rows[waiting[done]]
+        except BrokenProcessPool as error:
+            reason = "a process of the lab died, most likely for want of memory"
+            raise NetsimError(f"{reason}; use --jobs 1, a smaller --size or fewer --seconds") from error
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -117,7 +129,8 @@ def run_all(requests: list[CallRequest], folder: Path, jobs: int) -> Iterator[Ro
 def run_call(request: CallRequest, folder: Path | None = None) -> Row:
     """One call; its row. With `folder`, its log goes to logs/NAME.jsonl there."""
     started = time.perf_counter()
-    log = simulate(request)
+    pairs: list[tuple[Luma, Luma]] = []
+    log = simulate(request, (lambda sent, shown: pairs.append((sent.y, shown.y))) if request.vmaf else None)
     measured = measure(log)
     if folder is not None:
         log.write(folder / "logs" / f"{request.name}.jsonl")
@@ -130,12 +143,13 @@ def run_call(request: CallRequest, folder: Path | None = None) -> Row:
         "wall_s": wall_s,
         **{name: facts[name] for name in ("loss_control", "fps", "width", "height", "seconds", "service")},
         **{name: _rounded(value) for name, value in measured.items() if name not in ROW_METRICS},
+        **({"vmaf": _rounded(_mean_vmaf(pairs, request.fps))} if request.vmaf else {}),
         "log": f"logs/{request.name}.jsonl",
     }  # fmt: skip
 
 
-def simulate(request: CallRequest) -> SessionLog:
-    """The call itself: its log."""
+def simulate(request: CallRequest, on_shown: Callable[[Frame, Frame], None] | None = None) -> SessionLog:
+    """The call itself: its log. `on_shown` gets every captured picture with what was shown of it."""
     clip = _clip(request.video, request.size, request.fps)
     frames = _frame_count(clip, request)
     encoder, decoder = (SCHEMES[request.scheme].make(clip, frames) for _ in range(2))
@@ -158,7 +172,12 @@ def simulate(request: CallRequest) -> SessionLog:
             "loss_control": controller.loss_control,
         },
     )
-    return Lab(config, clip.frame, encoder, decoder, controller, SessionLog()).run()
+    return Lab(config, clip.frame, encoder, decoder, controller, SessionLog(), on_shown).run()
+
+
+def _mean_vmaf(pairs: list[tuple[Luma, Luma]], fps: float) -> float | None:
+    scores = vmaf(pairs, fps) if pairs else None
+    return sum(scores) / len(scores) if scores else None
 
 
 def _controller(request: CallRequest) -> CongestionController:
