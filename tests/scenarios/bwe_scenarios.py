@@ -18,13 +18,12 @@ S = 1_000_000
 Scenario = dict[str, Any]
 
 
-def scenarios(kind: str, marks: dict[str, pytest.MarkDecorator] | None = None) -> list[Any]:
+def scenarios(kind: str) -> list[Any]:
     """Parameters of one kind with their names as ids; one skipped parameter if the file is absent."""
     if not PATH.exists():
         return [pytest.param({}, id="scenarios", marks=pytest.mark.skip(reason=f"no {PATH.name} here"))]
     found = [s for s in json.loads(PATH.read_text(encoding="utf-8"))["scenarios"] if s["kind"] == kind]
-    marks = marks or {}
-    return [pytest.param(s, id=s["name"], marks=[marks[s["name"]]] if s["name"] in marks else []) for s in found]
+    return [pytest.param(s, id=s["name"]) for s in found]
 
 
 def loss_model(loss: Scenario | None) -> Loss:

@@ -61,7 +61,7 @@ def test_receiver_estimate_caps() -> None:
 
 
 def test_caller_bugs_are_value_errors() -> None:
-    with pytest.raises(ValueError, match="use one of v1, v2, off"):
+    with pytest.raises(ValueError, match="use one of v1, v2, tolerant, off"):
         TargetRate(300_000, loss_control="v3")
     with pytest.raises(ValueError, match="min_bps <= max_bps"):
         TargetRate(300_000, 500_000, 400_000)

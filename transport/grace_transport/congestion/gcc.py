@@ -14,12 +14,14 @@ from grace_transport.congestion.acked_bitrate import AckedBitrate
 from grace_transport.congestion.aimd import BACKOFF
 from grace_transport.congestion.alr import AlrDetector
 from grace_transport.congestion.delay_based import DelayBased, DelayEstimate
+from grace_transport.congestion.drain import QueueDrain
 from grace_transport.congestion.history import Arrived, PacketResult, SentHistory, arrived_in_order
 from grace_transport.congestion.loss_cause import LossCause
 from grace_transport.congestion.loss_v2 import LossState
 from grace_transport.congestion.overuse import Usage
 from grace_transport.congestion.probe_controller import ProbeController, ProbePermit
 from grace_transport.congestion.probe_estimator import ProbeEstimator
+from grace_transport.congestion.queue_delay import QueueDelay
 from grace_transport.congestion.rtt import RoundTrip, RttBackoff
 from grace_transport.congestion.target_rate import TargetRate
 from grace_transport.congestion.window import CongestionWindow
@@ -71,7 +73,9 @@ class Gcc:
         self._clusters: dict[int, ProbeCluster] = {}
         self._probe_result = 0
         self._window = None if self._window_us is None else CongestionWindow(self._window_us, self._min_bps)
-        self._cause = LossCause() if self.loss_control == "tolerant" else None
+        self._queue_delay = QueueDelay()
+        self._cause = LossCause(self._queue_delay) if self.loss_control == "tolerant" else None
+        self._drain = QueueDrain() if self.loss_control == "tolerant" else None
         self._lost = self._expected = 0  # since the last loss report
         self._loss_reported_us: int | None = None
         self._timer_us: int | None = None
@@ -106,11 +110,14 @@ class Gcc:
         aimd = self._delay.aimd
         # libwebrtc answers with the time a report takes, not the path's: that is how old its knowledge is.
         aimd.rtt_us, aimd.in_alr = self._rtt.response_us, self._was_in_alr
+        self._queue_delay.on_results(results)
         forgiven = frozenset() if self._cause is None else self._cause.forgiven(results)
         acked_bps, carried_bps = self._acked.rate_bps, self._carried_bps()
         probe_bps = self._probe_result_bps(carried_bps)
         estimate = self._delay.on_arrived(arrived, acked_bps, probe_bps, now_us, carried_bps)
         self._combine(estimate, results, forgiven, now_us)
+        if self._drain is not None:
+            self._drain.on_wait(self._queue_delay.shortest_us, now_us)
         if self._window is not None:
             self._window.on_feedback(self._rate.target_bps, self._rtt.shortest_response_us)
         self._publish(now_us)
@@ -261,6 +268,8 @@ class Gcc:
         self._probing.on_jitter(self._delay.jitter_us)
         self._probing.on_held(self._is_held(permit), now_us)
         self._probing.on_estimate(rate_bps, permit, now_us)
+        if self._drain is not None:
+            rate_bps = max(self._drain.limit(rate_bps, self._carried_bps()), self._min_bps)
         if self._window is not None:
             rate_bps = self._window.limit(rate_bps, self._history.in_flight_bytes)
         if rate_bps != self._target.bitrate_bps:

@@ -8,23 +8,21 @@ that drops without queueing looks like a lossy link; the growth limit of 1.5 tim
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 
 from grace_transport.congestion.history import PacketResult
+from grace_transport.congestion.queue_delay import QueueDelay
 
-PEAK_SHARE = 0.5  # of the highest queueing delay seen lately is "late"...
+PEAK_SHARE = 0.5  # of the longest wait seen lately is "late"...
 MIN_LATE_US, MAX_LATE_US = 15_000, 50_000  # ...within these: below is jitter, above is queueing whatever was before
-BUCKET_US, BUCKETS = 5_000_000, 12  # extremes of delay over a minute: longer, and clocks have drifted apart
 SMOOTHING_BYTES = 100_000  # the loss ratio is an average over about so much
 
 
 class LossCause:
-    """Feed every report's results; asks nothing of their order but sequence numbers."""
+    """Feed every report's results, after `delay` has seen them."""
 
-    def __init__(self) -> None:
-        self._extremes: deque[list[int]] = deque(maxlen=BUCKETS)  # [lowest, highest] delay, receiver's less our clock
-        self._bucket = 0
+    def __init__(self, delay: QueueDelay) -> None:
+        self._delay = delay
         self._delay_us: int | None = None  # of the last packet known to have arrived
         self._random_loss = 0.0
 
@@ -34,31 +32,13 @@ class LossCause:
         return self._random_loss
 
     def forgiven(self, results: Sequence[PacketResult]) -> frozenset[int]:
-        """Sequence numbers of the lost packets that met no full queue."""
-        for r in results:
-            if r.arrived_us is not None:
-                self._note_delay(r.arrived_us - r.sent_us, r.sent_us)
-        late_us = self._late_us()
-        forgiven = frozenset() if late_us is None else frozenset(self._random_losses(results, late_us))
+        """Sequence numbers of the lost packets that met no full queue; none before anything has arrived."""
+        forgiven: frozenset[int] = frozenset()
+        if self._delay.known:
+            late_us = min(max(int(PEAK_SHARE * self._delay.peak_us), MIN_LATE_US), MAX_LATE_US)
+            forgiven = frozenset(self._random_losses(results, self._delay.base_us + late_us))
         self._average(results, forgiven)
         return forgiven
-
-    def _note_delay(self, delay_us: int, sent_us: int) -> None:
-        bucket = sent_us // BUCKET_US
-        if not self._extremes or bucket > self._bucket:
-            self._bucket = bucket
-            self._extremes.append([delay_us, delay_us])
-        extremes = self._extremes[-1]
-        extremes[0] = min(extremes[0], delay_us)
-        extremes[1] = max(extremes[1], delay_us)
-
-    def _late_us(self) -> int | None:
-        """The delay from which on a queue counts as full; None before anything has arrived."""
-        if not self._extremes:
-            return None
-        lowest_us = min(low for low, _ in self._extremes)
-        peak_us = max(high for _, high in self._extremes) - lowest_us
-        return lowest_us + min(max(int(PEAK_SHARE * peak_us), MIN_LATE_US), MAX_LATE_US)
 
     def _random_losses(self, results: Sequence[PacketResult], late_us: int) -> list[int]:
         """A loss is random if neither the packet that arrived before it nor the one after it was late."""

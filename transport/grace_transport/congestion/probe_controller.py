@@ -118,7 +118,8 @@ class ProbeController:
         """An over-used bottleneck has drained: after a large drop while (nearly) application-limited, look again.
 
         If that fails the drop was real."""
-        if self._state is not _State.COMPLETE or self._drop is None or not self._alr_is_recent(now_us):
+        free = self._state is _State.COMPLETE and self._permit is ProbePermit.FREE
+        if not free or self._drop is None or not self._alr_is_recent(now_us):
             return
         dropped_us, before_bps = self._drop
         rate_bps = AFTER_DROP * before_bps
