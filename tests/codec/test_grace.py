@@ -175,7 +175,7 @@ def test_a_key_frame_fits_its_budget(codec: GraceCodec) -> None:
     assert all(0.5 * b <= s <= 1.05 * b for s, b in zip(sizes, (1500, 4000, 9000), strict=True))
 
 
-@pytest.mark.parametrize("room", [1150, 420])
+@pytest.mark.parametrize("room", [3000, 650])
 def test_patches_reach_the_receiver_and_their_loss_is_no_error(room: int) -> None:
     """In a stream's payload where it fits, else in one of its own."""
     policy = PatchPolicy(period=4, unconditional=1, share=1.0)
@@ -185,6 +185,7 @@ def test_patches_reach_the_receiver_and_their_loss_is_no_error(room: int) -> Non
     coded = sender.encode(source[1], key.reference, Budget(3000, room))
     hosts = [j for j, data in enumerate(coded.payloads) if data[0] & 0x20]
     assert len(hosts) == 1
+    assert all(data[0] >> 7 for data in coded.payloads) == (room == 650)
     whole = receiver.decode(received(coded), key.reference)
     assert pixels(whole.reference) == pixels(coded.reference)
     without = receiver.decode(received(coded, frozenset(hosts)), key.reference)
