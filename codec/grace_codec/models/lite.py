@@ -7,15 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from grace_codec.backends.api import LevelRows, Networks
+from grace_codec.backends.api import Networks
 from grace_codec.latents import Latents, ReceivedLatents
 from grace_codec.models import pixels
 from grace_codec.models import transform as tf
-from grace_codec.models.api import FINE, Analysis, Floats, Profile, Reconstruction
+from grace_codec.models.api import Analysis, Floats, Profile, Reconstruction
+from grace_codec.models.levels import LevelTables
 from grace_codec.motion import MAX_VECTOR, Motion, MotionSearch, Planes, ReferencePicture, fill_gaps
 from grace_codec.types import Plane
-
-DEAD_ZONE = 0.7
 
 
 class LiteModel:
@@ -25,10 +24,7 @@ class LiteModel:
         """weights: by name, as in lite_net.LiteNet's state; networks: the same weights in a backend."""
         self.profile = profile
         self._networks = networks
-        self._log_step, self._shrink = weights["log_step"], np.clip(weights["shrink"], 0, 0.45)
-        self._gain = weights["gain"]
-        self._luma = weights["synthesis.luma.weight"][:, :, 0, 0]
-        self._chroma = weights["synthesis.chroma.weight"][:, :, 0, 0]
+        self._levels = LevelTables(weights)
         self._search = MotionSearch()
         self._picture: ReferencePicture | None = None
         self._prediction: tuple[ReferencePicture, bytes, Planes] | None = None
@@ -46,12 +42,10 @@ class LiteModel:
         return Analysis(motion, np.nan_to_num(latents[0]))
 
     def steps(self, level: int) -> Floats:
-        return np.asarray(np.exp(self._at(self._log_step, level)), np.float32)
+        return self._levels.steps(level)
 
     def quantize(self, analysis: Analysis, level: int) -> Latents:
-        z = analysis.residual / self.steps(level)[:, None, None]
-        symbols = np.where(np.abs(z) < DEAD_ZONE, 0, np.rint(z)).clip(-32767, 32767)
-        return Latents(analysis.motion, symbols.astype(np.int16), level)
+        return Latents(analysis.motion, self._levels.quantize(analysis.residual, level), level)
 
     def reconstruct(self, reference: Planes, received: ReceivedLatents) -> Reconstruction:
         motion = self._motion(received)
@@ -60,30 +54,13 @@ class LiteModel:
         if not received.residual.any():
             return Reconstruction(pixels.crop((py, pu, pv), height, width), motion)
         y, uv = self._networks.synthesise(
-            received.residual[None], _lost_flags(received), self._rows(received.level), *_tensors((py, pu, pv))
+            received.residual[None], lost_flags(received), self._levels.rows(received.level), *_tensors((py, pu, pv))
         )
         return Reconstruction(pixels.crop((y[0, 0], uv[0, 0], uv[0, 1]), height, width), motion)
 
     def replay(self, reference: Planes, received: ReceivedLatents) -> Planes:
         prediction = ReferencePicture(reference).compensate(self._motion(received))
-        symbols = received.residual.astype(np.float32)
-        shrink = self._at(self._shrink, received.level)[:, None, None]
-        step = self.steps(received.level)[:, None, None]
-        coefficients = np.sign(symbols) * np.maximum(np.abs(symbols) - shrink, 0) * step
-        coefficients *= pixels.local_scale(prediction[0])
-        residual = pixels.inverse_transform(coefficients, self._luma, self._chroma)
-        return pixels.crop(pixels.add(prediction, residual), *reference[0].shape)
-
-    def _rows(self, level: int) -> LevelRows:
-        rows = self.steps(level), self._at(self._shrink, level), self._at(self._gain, level)
-        return LevelRows(*(row[None, :, None, None] for row in rows))
-
-    def _at(self, table: Floats, fine_level: int) -> Floats:
-        """A table's row at a fine level, interpolated between the trained ones."""
-        level = min(max(fine_level, 0), self.profile.levels - 1) / FINE
-        low = min(int(level), len(table) - 2)
-        mix = np.float32(level - low)
-        return np.asarray(table[low] * (1 - mix) + table[low + 1] * mix, np.float32)
+        return pixels.crop(self._levels.apply(prediction, received.residual, received.level), *reference[0].shape)
 
     def _reference(self, planes: Planes) -> ReferencePicture:
         """The interpolated phases are kept while the same planes are predicted from."""
@@ -104,7 +81,7 @@ class LiteModel:
         return motion.clip(-MAX_VECTOR, MAX_VECTOR).astype(np.int16)
 
 
-def _lost_flags(received: ReceivedLatents) -> npt.NDArray[np.uint8]:
+def lost_flags(received: ReceivedLatents) -> npt.NDArray[np.uint8]:
     """(1, LOST_FLAGS, H16, W16): 1 where a low luma frequency, or the vector, did not arrive."""
     low = received.residual_mask[: 4 * tf.LOST_FREQUENCIES]
     return (~np.concatenate([low, received.motion_mask[:1]])).astype(np.uint8)[None]

@@ -74,6 +74,10 @@ class Block(nn.Module):
         return out
 
 
+def _blocks(width: int, count: int) -> nn.Module:
+    return Block(width) if count == 1 else nn.Sequential(*[Block(width) for _ in range(count)])
+
+
 class Gate(nn.Module):
     """What the prediction lets through, 0..2 per feature."""
 
@@ -88,11 +92,11 @@ class Gate(nn.Module):
 class Analysis(nn.Module):
     """The residual encoder: (B, C, H/16, W/16) latents before quantization."""
 
-    def __init__(self, width: int, deep: int) -> None:
+    def __init__(self, width: int, deep: int, blocks: int = 1) -> None:
         super().__init__()
         self.luma, self.chroma = _linear_analysis()
-        self.enter, self.gate, self.near = _conv(96, width), Gate(width), Block(width)
-        self.down, self.far = _conv(width, deep, 3, 2), Block(deep)
+        self.enter, self.gate, self.near = _conv(96, width), Gate(width), _blocks(width, blocks)
+        self.down, self.far = _conv(width, deep, 3, 2), _blocks(deep, blocks)
         self.leave = _zeroed(_conv(deep, tf.CHANNELS))
 
     def forward(self, y: Tensor, uv: Tensor, py: Tensor, puv: Tensor) -> Tensor:

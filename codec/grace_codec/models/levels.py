@@ -1,0 +1,52 @@
+"""Rate levels: the learned tables, what lies between two trained levels, and quantization by them. Numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from grace_codec.backends.api import Floats, LevelRows, Symbols
+from grace_codec.models import pixels
+from grace_codec.models.api import FINE
+from grace_codec.motion import Planes
+
+DEAD_ZONE = 0.7
+
+
+class LevelTables:
+    """The steps, shrinkage and gains of every fine level, and the linear decoder that needs nothing else."""
+
+    def __init__(self, weights: Mapping[str, Floats]) -> None:
+        """weights: by name, as in lite_net.LiteNet's state."""
+        self._log_step, self._shrink = weights["log_step"], np.clip(weights["shrink"], 0, 0.45)
+        self._gain = weights["gain"]
+        self._luma = weights["synthesis.luma.weight"][:, :, 0, 0]
+        self._chroma = weights["synthesis.chroma.weight"][:, :, 0, 0]
+        self.count = FINE * (len(self._log_step) - 1) + 1
+
+    def _at(self, table: Floats, fine_level: int) -> Floats:
+        level = min(max(fine_level, 0), self.count - 1) / FINE
+        low = min(int(level), len(table) - 2)
+        mix = np.float32(level - low)
+        return np.asarray(table[low] * (1 - mix) + table[low + 1] * mix, np.float32)
+
+    def steps(self, level: int) -> Floats:
+        """(C,)"""
+        return np.asarray(np.exp(self._at(self._log_step, level)), np.float32)
+
+    def rows(self, level: int) -> LevelRows:
+        rows = self.steps(level), self._at(self._shrink, level), self._at(self._gain, level)
+        return LevelRows(*(row[None, :, None, None] for row in rows))
+
+    def quantize(self, residual: Floats, level: int) -> Symbols:
+        z = residual / self.steps(level)[:, None, None]
+        return np.where(np.abs(z) < DEAD_ZONE, 0, np.rint(z)).clip(-32767, 32767).astype(np.int16)
+
+    def apply(self, prediction: Planes, symbols: Symbols, level: int) -> Planes:
+        """The decoder without its learned branch: dequantize, inverse transform, add. Padded planes in and out."""
+        rows = self.rows(level)
+        values = symbols.astype(np.float32)
+        coefficients = np.sign(values) * np.maximum(np.abs(values) - rows.shrink[0], 0) * rows.step[0]
+        coefficients *= pixels.local_scale(prediction[0])
+        return pixels.add(prediction, pixels.inverse_transform(coefficients, self._luma, self._chroma))
