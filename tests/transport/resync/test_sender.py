@@ -257,12 +257,12 @@ def test_loss_of_a_key_frame_is_answered_with_a_key_frame() -> None:
     sender, names = call(3)
     sender.on_encoded(3, 0, TOTAL, True, 0)
     encode(sender, 4)
-    assert sender.on_report(report(names[2], 3, 0), 0) is Verdict.KEY_LOST
-    assert sender.plan_next(0).key
+    assert sender.on_report(report(names[2], 3, 0), 60 * MS) is Verdict.KEY_LOST
+    assert sender.plan_next(60 * MS).key
     assert sender.next_event() == KeyFrameForced(Verdict.KEY_LOST, 3)
-    encode(sender, 5)
-    assert sender.on_report(report(names[2], 3, 0), 0) is Verdict.STALE
-    assert not sender.plan_next(0).key
+    encode(sender, 5, 60 * MS)
+    assert sender.on_report(report(names[2], 3, 0), 60 * MS) is Verdict.STALE
+    assert not sender.plan_next(60 * MS).key
 
 
 def test_key_frame_makes_earlier_reports_stale() -> None:
@@ -308,12 +308,25 @@ def test_request_is_not_answered_while_a_key_frame_is_on_its_way() -> None:
     assert sender.plan_next(1150 * MS).key
 
 
-def test_request_that_knows_of_the_key_frame_is_answered_at_once() -> None:
+def test_request_that_knows_of_the_key_frame_is_answered_sooner() -> None:
     sender, _ = call(5)
+    sender.set_rtt(100 * MS)
     sender.on_encoded(5, 0, TOTAL, True, 1000 * MS)
     encode(sender, 6, 1000 * MS)
-    sender.on_key_frame_request(KeyFrameRequest(6), 1001 * MS)
-    assert sender.plan_next(1001 * MS).key
+    sender.on_key_frame_request(KeyFrameRequest(6), 1100 * MS)
+    assert sender.plan_next(1100 * MS).key
+
+
+def test_no_peer_gets_a_key_frame_for_every_frame() -> None:
+    sender, _ = call(1)
+    keys = 0
+    for frame_id in range(1, 31):
+        now_us = frame_id * 33 * MS
+        sender.on_key_frame_request(KeyFrameRequest(frame_id + 1000), now_us)
+        sender.on_report(FrameReport(frame_id - 1, 1, 0, 0), now_us)
+        keys += sender.plan_next(now_us).key
+        encode(sender, frame_id, now_us)
+    assert keys <= 15
 
 
 def test_report_while_a_frame_is_coded_counts_for_the_one_after() -> None:

@@ -158,21 +158,19 @@ class SenderResync:
 
     def on_report(self, report: FrameReport, now_us: int) -> Verdict:
         """What the receiver decoded a frame from. Reports may be lost, late, repeated or wrong."""
-        verdict = self._judge(report)
+        verdict = self._judge(report, now_us)
         if verdict is Verdict.UNEXPLAINED:
             since_us = self._unexplained.get(report.frame_id, (report, now_us))[1]
             self._unexplained[report.frame_id] = (report, since_us)
         self._enter(verdict, report.frame_id)
         if verdict in {Verdict.ACKNOWLEDGED, Verdict.EXPECTED, Verdict.PARTIAL, Verdict.DIVERGED}:
-            self._explain()
+            self._explain(now_us)
         return verdict
 
     def on_key_frame_request(self, request: KeyFrameRequest, now_us: int) -> None:
         """Answered with the next frame, unless a key frame that the receiver cannot know of yet is on its way."""
-        on_its_way = self._key_frame is not None and request.last_frame_id < self._key_frame
-        if on_its_way and now_us - self._key_us < max(KEY_INTERVAL_US, self._rtt_us * 3 // 2):
-            return
-        self._enter(Verdict.KEY_REQUESTED, request.last_frame_id)
+        if not self._key_on_its_way(now_us, known=request.last_frame_id >= (self._key_frame or 0)):
+            self._enter(Verdict.KEY_REQUESTED, request.last_frame_id)
 
     def retained(self) -> Retained:
         """What the driver must keep. Everything else may go."""
@@ -275,7 +273,7 @@ class SenderResync:
 
     # -- what came back
 
-    def _judge(self, report: FrameReport) -> Verdict:
+    def _judge(self, report: FrameReport, now_us: int) -> Verdict:
         frame_id = report.frame_id
         if frame_id <= self._base:
             return Verdict.STALE
@@ -288,7 +286,7 @@ class SenderResync:
         if not _is_possible(report, sent.total):
             return Verdict.IMPOSSIBLE
         if sent.key and not whole:
-            return Verdict.KEY_LOST
+            return Verdict.UNEXPLAINED if self._key_on_its_way(now_us, known=True) else Verdict.KEY_LOST
         return self._conclude(report, sent, whole) if self._match(report, sent) else Verdict.UNEXPLAINED
 
     def _match(self, report: FrameReport, sent: _Sent) -> bool:
@@ -321,11 +319,11 @@ class SenderResync:
             return Verdict.ACKNOWLEDGED
         return Verdict.DIVERGED if whole else Verdict.PARTIAL
 
-    def _explain(self) -> None:
+    def _explain(self, now_us: int) -> None:
         """One explained report may explain those after it."""
         for frame_id in sorted(self._unexplained):
             report, since_us = self._unexplained.pop(frame_id)
-            verdict = self._judge(report)
+            verdict = self._judge(report, now_us)
             if verdict is Verdict.UNEXPLAINED:
                 self._unexplained[frame_id] = (report, since_us)
             else:
@@ -336,6 +334,15 @@ class SenderResync:
         before, self.state = self.state, TRANSITIONS.get((self.state, verdict), self.state)
         if self.state is SenderState.KEY and before is not SenderState.KEY:
             self._events.append(KeyFrameForced(verdict, frame_id))
+
+    def _key_on_its_way(self, now_us: int, known: bool) -> bool:
+        """Whether the last key frame is too young to be asked about: nobody gets key frames faster than that.
+
+        Half as long if the receiver says that it knows of it: that took it a round trip."""
+        if self._key_frame is None:
+            return False
+        interval_us = max(KEY_INTERVAL_US, self._rtt_us * 3 // 2)
+        return now_us - self._key_us < (interval_us // 2 if known else interval_us)
 
     def _patience_us(self) -> int:
         return max(self._mirror_lost_us, 3 * self._rtt_us)
