@@ -133,7 +133,7 @@ class ReferencePicture:
 def _window_plane(height: int, width: int, block: int, i: int, j: int) -> npt.NDArray[np.float32]:
     """Weights of the windows with row parity i and column parity j, over a whole plane."""
     tiles = np.tile(window(block), (height // (2 * block) + 2, width // (2 * block) + 2))
-    top, left = _corner(block, i), _corner(block, j)
+    top, left = corner(block, i), corner(block, j)
     return np.ascontiguousarray(tiles[top : top + height, left : left + width])
 
 
@@ -144,7 +144,7 @@ def _positions(height: int, width: int) -> Motion:
     return np.stack([x, y], -1).astype(np.int16)
 
 
-def _corner(block: int, parity: int) -> int:
+def corner(block: int, parity: int) -> int:
     """How far into its first window a plane begins: windows of the ring block start 3/2 blocks before the plane."""
     return block + block // 2 - block * parity
 
@@ -159,7 +159,7 @@ def _overlap(sampler: Sampler, field: Motion) -> Plane:
             part = offsets[i::2, j::2]
             size = part.shape[1] * 2 * block, part.shape[0] * 2 * block
             each = cv2.resize(np.ascontiguousarray(part), size, interpolation=cv2.INTER_NEAREST)
-            top, left = _corner(block, i), _corner(block, j)
+            top, left = corner(block, i), corner(block, j)
             where = cv2.add(each[top : top + height, left : left + width], own)
             weight = _window_plane(height, width, block, i, j)
             cv2.add(total, cv2.multiply(sampler.read(where), weight, dtype=cv2.CV_32F), total)

@@ -1,0 +1,58 @@
+"""Overlapped block motion compensation in PyTorch, for training on a GPU: the same pixels as grace_codec.motion."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from grace_codec.motion import BLOCK, PADDING, PHASES, corner, taps, window
+
+
+def compensate(y: Tensor, uv: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
+    """uint8 references y (B, 1, H, W), uv (B, 2, H/2, W/2), H and W multiples of 16; motion (B, 2, H/16, W/16) integer.
+
+    Returns the predictions as floats with whole values."""
+    field = F.pad(motion.float(), (1, 1, 1, 1), mode="replicate").long()
+    halved = torch.round(field / 2).long()
+    luma = _overlap(y.float(), field, BLOCK)
+    b, c = uv.shape[:2]
+    each = halved.repeat_interleave(c, 0)
+    chroma = _overlap(uv.float().reshape(b * c, 1, *uv.shape[2:]), each, BLOCK // 2)
+    return luma, chroma.reshape(uv.shape)
+
+
+def _phases(plane: Tensor, block: int) -> Tensor:
+    """(B, 1, H, W) -> (B, 16, H + 2 pad, W + 2 pad), phase 4 * x + y."""
+    pad = PADDING * block // BLOCK
+    kernel = torch.from_numpy(taps(block)).to(plane.device)
+    count = kernel.shape[1]
+    before = count // 2 - 1
+    padded = F.pad(plane, (pad + before, pad + count - 1 - before) * 2, mode="replicate")
+    across = F.conv2d(padded, kernel[:, None, None])  # (B, 4, H', W)
+    b, _, h, w = across.shape
+    down = F.conv2d(across.reshape(b * PHASES, 1, h, w), kernel[:, None, :, None])
+    return down.reshape(b, PHASES * PHASES, *down.shape[2:]).round().clamp(0, 255)
+
+
+def _overlap(plane: Tensor, field: Tensor, block: int) -> Tensor:
+    phases = _phases(plane, block)
+    b, _, tall, wide = phases.shape
+    height, width = plane.shape[2:]
+    pad = PADDING * block // BLOCK
+    fraction, whole = field & (PHASES - 1), field >> 2
+    code = PHASES * fraction[:, 0] + fraction[:, 1]
+    start = code * (tall * wide) + (whole[:, 1] + pad) * wide + whole[:, 0] + pad  # (B, h + 2, w + 2)
+    rows = torch.arange(height, device=plane.device)[:, None] * wide
+    own = rows + torch.arange(width, device=plane.device)[None]
+    tent = torch.from_numpy(window(block)).to(plane.device)
+    total = torch.zeros_like(plane[:, 0])
+    for i in (0, 1):
+        for j in (0, 1):
+            part = start[:, i::2, j::2].repeat_interleave(2 * block, 1).repeat_interleave(2 * block, 2)
+            weight = tent.repeat(part.shape[1] // (2 * block), part.shape[2] // (2 * block))
+            top, left = corner(block, i), corner(block, j)
+            where = part[:, top : top + height, left : left + width] + own
+            pixels = phases.reshape(b, -1).gather(1, where.reshape(b, -1)).reshape(total.shape)
+            total = total + pixels * weight[top : top + height, left : left + width]
+    return total.round()[:, None]
