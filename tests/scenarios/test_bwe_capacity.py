@@ -60,7 +60,7 @@ class _Direction:
 class _Runner:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        self.end_s = min(scenario["duration_s"], LONGEST_S)
+        self.end_s: float = min(scenario["duration_s"], LONGEST_S)
         self.clock = Clock()
         self.directions = {name: self._direction(name) for name in ("forward", "backward")}
         for flow in scenario["flows"]:
@@ -71,8 +71,9 @@ class _Runner:
 
     def utilisation(self) -> float:
         forward, end_s = self.directions["forward"], self.end_s
-        bits = sum(f.rate_bps(microseconds(WARM_UP_S), microseconds(end_s)) for f in forward.flows)
-        return bits * (end_s - WARM_UP_S) / forward.capacity_bits(WARM_UP_S, end_s)
+        rate_bps = sum(f.rate_bps(microseconds(WARM_UP_S), microseconds(end_s)) for f in forward.flows)
+        share: float = rate_bps * (end_s - WARM_UP_S) / forward.capacity_bits(WARM_UP_S, end_s)
+        return share
 
     def queueing_ms(self) -> int:
         forward = self.directions["forward"]
