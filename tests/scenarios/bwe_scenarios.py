@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from grace_transport.congestion.gcc import Gcc
+from grace_transport.congestion.controller import CongestionController
 
 from .bwe_sim import Clock, Conditions, Flow, Loss, Path
 
@@ -42,12 +42,17 @@ class Call:
     """One flow over one path, with the clock that drives it."""
 
     def __init__(
-        self, controller: Gcc, forward: Conditions, backward: Conditions, *, media_bps: int | None = None, seed: int = 1
+        self,
+        controller: CongestionController,
+        forward: Conditions,
+        backward: Conditions,
+        *,
+        media_bps: int | None = None,
+        seed: int = 1,
     ) -> None:
         self.clock = Clock()
         self.forward = Path(self.clock, forward, seed)
         self.backward = Path(self.clock, backward, seed + 1)
-        self.controller = controller
         self.flow = Flow(self.clock, self.forward, self.backward, controller, media_bps=media_bps)
 
     def run(self, seconds: float) -> None:
@@ -58,4 +63,4 @@ class Call:
 
     @property
     def target_bps(self) -> int:
-        return self.controller.target().bitrate_bps
+        return self.flow.controller.target().bitrate_bps

@@ -27,9 +27,9 @@ class _Runner:
 
     def __init__(self, scenario: Scenario, loss_control: str, seed: int) -> None:
         start_bps = scenario["initial_estimate_bps"]
-        controller = Gcc(start_bps=start_bps, min_bps=5_000, max_bps=MAX_BPS, loss_control=loss_control)
-        self.call = Call(controller, Conditions(), Conditions(), media_bps=2_000_000, seed=seed)
-        controller.on_allocation(scenario["initial_desired_bps"], 0)
+        self.gcc = Gcc(start_bps=start_bps, min_bps=5_000, max_bps=MAX_BPS, loss_control=loss_control)
+        self.call = Call(self.gcc, Conditions(), Conditions(), media_bps=2_000_000, seed=seed)
+        self.gcc.on_allocation(scenario["initial_desired_bps"], 0)
         self.estimates_bps: list[int] = []
         self._since_us = 0
 
@@ -57,7 +57,7 @@ class _Runner:
     def _media(self, step: Scenario) -> None:
         self.call.flow.media_bps = step["media_send_bps"]
         self.call.flow.pad_to_bps = step["desired_bps"]
-        self.call.controller.on_allocation(step["desired_bps"], self.call.clock.now_us)
+        self.gcc.on_allocation(step["desired_bps"], self.call.clock.now_us)
         self.call.flow.poke()
         self._since_us = self.call.clock.now_us
 

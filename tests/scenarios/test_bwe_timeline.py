@@ -43,9 +43,9 @@ class _Runner:
         rates = scenario["rates_bps"]
         limits = {"min_bps": rates["min"], "max_bps": rates["max"]}
         options = limits | {"loss_control": loss_control} | OPTIONS.get(scenario["name"], {})
-        controller = Gcc(start_bps=rates["start"], **options)
+        self.gcc = Gcc(start_bps=rates["start"], **options)
         first = scenario["path"][0]
-        self.call = Call(controller, _conditions(first["forward"]), _conditions(first["backward"]))
+        self.call = Call(self.gcc, _conditions(first["forward"]), _conditions(first["backward"]))
         self.targets_bps: dict[int, int] = {}
         for change in scenario["path"][1:]:
             self._at(change["at_s"], self._change(change))
@@ -75,7 +75,7 @@ class _Runner:
         return apply
 
     def _event(self, event: Scenario) -> Callable[[], None]:
-        call = self.call
+        call, gcc = self.call, self.gcc
 
         def pause(path_name: str) -> Callable[[], None]:
             def apply() -> None:
@@ -91,7 +91,7 @@ class _Runner:
                 call.forward.send(event["packet_bytes"], lambda: None)
 
         def change_route() -> None:
-            call.controller.on_route_change(call.clock.now_us)
+            gcc.on_route_change(call.clock.now_us)
             call.flow.poke()
 
         return {
