@@ -20,11 +20,12 @@ from grace_codec.training.chains import Batch, ChainPool
 from grace_codec.training.checkpoint import load_run, load_weights, save_run, save_weights
 from grace_codec.training.clips import Clip
 from grace_codec.training.loss_simulation import lose_motion, residual_mask
-from grace_codec.training.objective import Objective, Views
-from grace_codec.training.references import DRIFT_FRAMES, References, compensate, intra
+from grace_codec.training.objective import Objective, Views, pixels
+from grace_codec.training.references import DRIFT_FRAMES, Pictures, References, compensate, intra
 from grace_codec.training.stages import Stage
 
 SLOW = ("luma", "chroma", "log_step", "shrink")  # the classical skeleton moves at a fifth of the learning rate
+FIRST_REFERENCE_STEP = 0.8  # of the level's luma step: a key frame is a little better than what follows
 CHECKPOINT_EVERY = 200
 METRICS_EVERY = 50
 
@@ -81,7 +82,7 @@ class Trainer:
         optimizer = torch.optim.AdamW(groups, stage.rate, betas=(0.9, 0.98), weight_decay=1e-4)
         seed = stage.seed * 1000 + fabric.global_rank
         self._pool = ChainPool(clips, stage.size, stage.batch, LEVELS, seed)
-        self._references = References(stage.batch, stage.size)
+        self._references = References(stage.batch, stage.size, fabric.device)
         self._seed, self.step, self.skipped = seed, 0, 0
         if self.folder.state.exists():
             self._resume(optimizer)
@@ -133,8 +134,7 @@ class Trainer:
         self._begin_fresh(batch)
         rates = self.stage.loss.draw(self.stage.batch, numbers)
         views, impaired = self._views(batch, rates, numbers, generator)
-        y, uv = self._put(batch.y.float()), self._put(batch.uv.float())
-        level = self._put(batch.level)
+        y, uv, level = self._put(batch.y).float(), self._put(batch.uv).float(), self._put(batch.level)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self.stage, self.step) * group["speed"]
         loss, out = self._objective(y, uv, views, level)
@@ -145,22 +145,23 @@ class Trainer:
             self._optimizer.step()
         else:
             self.skipped += 1
-        self._advance(batch, views, out, impaired, rates, numbers)
-        return _figures(out, impaired, rates)
+        waits = torch.from_numpy(numbers.choice(DRIFT_FRAMES, len(rates)))
+        lost = torch.from_numpy(rates > 0)
+        self._references.advance(self._clean(views, out, level, impaired), (out["y"], out["uv"]), lost, waits)
+        return _figures(out, impaired, lost)
 
     def _put(self, x: Tensor) -> Tensor:
         moved: Tensor = self.fabric.to_device(x)
         return moved
 
+    @torch.no_grad()
     def _begin_fresh(self, batch: Batch) -> None:
-        with torch.no_grad():
-            step = self.net.log_step.detach()[:, 0].exp().cpu()
-            for i, fresh in enumerate(batch.fresh):
-                if fresh:
-                    unit = step[int(batch.level[i].round())][None] * 0.8
-                    self._references.begin(
-                        i, intra(batch.before_y[i : i + 1], unit)[0], intra(batch.before_uv[i : i + 1], unit)[0]
-                    )
+        fresh = [i for i, begins in enumerate(batch.fresh) if begins]
+        if fresh:
+            steps = self.net.log_step.detach()[:, 0].exp()
+            unit = steps[self._put(batch.level)[fresh].round().long()] * FIRST_REFERENCE_STEP
+            y, uv = self._put(batch.before_y)[fresh], self._put(batch.before_uv)[fresh]
+            self._references.begin(fresh, intra(y, unit), intra(uv, unit))
 
     def _views(
         self, batch: Batch, rates: np.ndarray[Any, Any], numbers: np.random.Generator, generator: torch.Generator
@@ -185,31 +186,19 @@ class Trainer:
         return Views(sent, (put(decoder[0]), put(decoder[1])), put(keep), put(lost_motion)), impaired
 
     @torch.no_grad()
-    def _advance(
-        self,
-        batch: Batch,
-        views: Views,
-        out: dict[str, Tensor],
-        impaired: list[bool],
-        rates: np.ndarray[Any, Any],
-        numbers: np.random.Generator,
-    ) -> None:
-        waits = numbers.choice(DRIFT_FRAMES, len(impaired))
-        clean: dict[int, tuple[Tensor, Tensor]] = {}
+    def _clean(self, views: Views, out: dict[str, Tensor], level: Tensor, impaired: list[bool]) -> Pictures:
+        """What the encoder believes the decoder shows: the frames as if nothing had ever been lost."""
         at = [i for i, bad in enumerate(impaired) if bad]
+        y, uv = out["y"], out["uv"]
         if at:
-            level = self._put(batch.level)[at]
             with self._plain.autocast():
-                cy, cuv = self.net.decode(out["symbols"][at], views.encoder[0][at], views.encoder[1][at], level)
-            pixels = [x.round().clamp(0, 255).to(torch.uint8).cpu() for x in (cy, cuv)]
-            clean = {i: (pixels[0][k], pixels[1][k]) for k, i in enumerate(at)}
-        y, uv = out["y"].cpu(), out["uv"].cpu()
-        for i in range(len(impaired)):
-            self._references.advance(i, clean.get(i), (y[i], uv[i]), bool(rates[i] > 0), int(waits[i]))
+                py, puv = self.net.decode(out["symbols"][at], views.encoder[0][at], views.encoder[1][at], level[at])
+            y, uv = y.clone(), uv.clone()
+            y[at], uv[at] = pixels(py), pixels(puv)
+        return y, uv
 
 
-def _figures(out: dict[str, Tensor], impaired: list[bool], rates: np.ndarray[Any, Any]) -> dict[str, float]:
-    lost = torch.from_numpy(rates) > 0
+def _figures(out: dict[str, Tensor], impaired: list[bool], lost: Tensor) -> dict[str, float]:
     good = ~torch.tensor(impaired)
 
     def mean(x: Tensor, where: Tensor) -> float:

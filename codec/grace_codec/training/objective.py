@@ -78,7 +78,7 @@ class Objective(nn.Module):
         distortion = 0.5 * error + SSIM_WEIGHT * dissimilarity
         cost = (rate / weight + distortion) * weight.sqrt()
         figures = {"bpp": rate, "ssim_db": decibel(dissimilarity.detach()), "cost": cost}
-        pictures = {"y": _pixels(oy), "uv": _pixels(ouv), "symbols": symbols}
+        pictures = {"y": pixels(oy), "uv": pixels(ouv), "symbols": symbols}
         return cost.mean(), {k: v.detach() for k, v in {**figures, **pictures}.items()}
 
     def autocast(self) -> torch.autocast:
@@ -93,5 +93,6 @@ class Objective(nn.Module):
         return out
 
 
-def _pixels(x: Tensor) -> Tensor:
+def pixels(x: Tensor) -> Tensor:
+    """What a decoder shows: uint8."""
     return x.detach().round().clamp(0, 255).to(torch.uint8)

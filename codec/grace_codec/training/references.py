@@ -9,6 +9,9 @@ from torch.nn import functional as F
 
 from grace_codec.models import transform as tf
 from grace_codec.motion import Motion, ReferencePicture
+from grace_codec.training import overlap
+
+Pictures = tuple[Tensor, Tensor]  # y (B, 1, S, S), uv (B, 2, S/2, S/2), uint8
 
 DRIFT_FRAMES = (0, 0, 0, 1, 2, 3)  # frames until the encoder resyncs to what the decoder really has (paper 4.2)
 
@@ -25,7 +28,11 @@ def intra(planes: Tensor, step: Tensor) -> Tensor:
 
 
 def compensate(y: Tensor, uv: Tensor, motion: Motion) -> tuple[Tensor, Tensor]:
-    """Motion-compensated predictions of uint8 references, as floats; motion (B, 2, h, w)."""
+    """Motion-compensated predictions of uint8 references, as floats; motion (B, 2, h, w).
+
+    On the CPU the run-time code is the faster one; both give the same pixels."""
+    if y.device.type != "cpu":
+        return overlap.compensate(y, uv, torch.from_numpy(motion).to(y.device))
     out = []
     for i in range(len(y)):
         planes = y[i, 0].numpy(), uv[i, 0].numpy(), uv[i, 1].numpy()
@@ -37,41 +44,40 @@ def compensate(y: Tensor, uv: Tensor, motion: Motion) -> tuple[Tensor, Tensor]:
 class References:
     """Both ends' references of every chain, uint8. `left` counts the frames until resync; 0 means both are the same."""
 
-    def __init__(self, batch: int, size: int) -> None:
-        self.encoder = _blank(batch, size)
-        self.decoder = _blank(batch, size)
+    def __init__(self, batch: int, size: int, device: torch.device) -> None:
+        self.encoder = _blank(batch, size, device)
+        self.decoder = _blank(batch, size, device)
         self.left = torch.zeros(batch, dtype=torch.int64)
 
-    def begin(self, i: int, y: Tensor, uv: Tensor) -> None:
+    def begin(self, fresh: list[int], y: Tensor, uv: Tensor) -> None:
+        """Chains `fresh` start from these pictures, one each."""
         for ends in (self.encoder, self.decoder):
-            ends[0][i], ends[1][i] = y, uv
-        self.left[i] = 0
+            ends[0][fresh], ends[1][fresh] = y, uv
+        self.left[fresh] = 0
 
-    def advance(
-        self, i: int, clean: tuple[Tensor, Tensor] | None, decoded: tuple[Tensor, Tensor], lost: bool, wait: int
-    ) -> None:
-        """Move chain i on. clean: what the encoder believes (None: the same as decoded)."""
-        if lost and self.left[i] == 0:
-            self.left[i] = wait + 1
-        self.left[i] = max(0, int(self.left[i]) - 1)
-        apart = clean is not None and self.left[i] > 0
-        encoder = clean if clean is not None and apart else decoded
-        for plane in (0, 1):
-            self.decoder[plane][i] = decoded[plane]
-            self.encoder[plane][i] = encoder[plane]
+    def advance(self, clean: Pictures, decoded: Pictures, lost: Tensor, wait: Tensor) -> None:
+        """Move every chain on. clean: what the encoder believes; decoded: what the decoder has; lost, wait: (B,).
+
+        Where loss strikes, the encoder goes on with its own picture for `wait` frames, then takes the decoder's."""
+        started = lost & (self.left == 0)
+        self.left = (torch.where(started, wait + 1, self.left) - 1).clamp(min=0)
+        apart = (self.left > 0).to(decoded[0].device)[:, None, None, None]
+        self.decoder = decoded
+        self.encoder = torch.where(apart, clean[0], decoded[0]), torch.where(apart, clean[1], decoded[1])
 
     def state(self) -> dict[str, Tensor]:
         names = ("encoder_y", "encoder_uv", "decoder_y", "decoder_uv")
         return {**dict(zip(names, (*self.encoder, *self.decoder), strict=True)), "left": self.left}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        self.encoder = state["encoder_y"].clone(), state["encoder_uv"].clone()
-        self.decoder = state["decoder_y"].clone(), state["decoder_uv"].clone()
+        device = self.encoder[0].device
+        self.encoder = state["encoder_y"].to(device), state["encoder_uv"].to(device)
+        self.decoder = state["decoder_y"].to(device), state["decoder_uv"].to(device)
         self.left = state["left"].clone()
 
 
-def _blank(batch: int, size: int) -> tuple[Tensor, Tensor]:
+def _blank(batch: int, size: int, device: torch.device) -> Pictures:
     return (
-        torch.zeros(batch, 1, size, size, dtype=torch.uint8),
-        torch.zeros(batch, 2, size // 2, size // 2, dtype=torch.uint8),
+        torch.zeros(batch, 1, size, size, dtype=torch.uint8, device=device),
+        torch.zeros(batch, 2, size // 2, size // 2, dtype=torch.uint8, device=device),
     )
