@@ -107,6 +107,22 @@ def test_arrivals_too_far_apart_take_two_reports() -> None:
     assert recorder.build(10_000 * MS) is None
 
 
+def test_gap_larger_than_a_report_is_cut() -> None:
+    """A stream that went back by half the number space and comes forward again, its history forgotten meanwhile."""
+    recorder = TwccRecorder(1, 2)
+    for wire_seq, arrived_us in ((32_769, 65_520), (2, 78_941), (0, 78_221)):
+        recorder.on_packet(wire_seq, arrived_us)
+    while recorder.build(78_221) is not None:
+        pass
+    recorder.on_packet(32_769, 78_418)
+    while recorder.build(78_418) is not None:
+        pass
+    recorder.on_packet(0, 78_592)
+    recorder.on_packet(32_769, 78_879)
+    while (data := recorder.build(78_879)) is not None:
+        assert len(parse_twcc(split_compound(data)[0]).symbols) <= 0xFFFF
+
+
 def test_feedback_count_wraps() -> None:
     recorder = TwccRecorder(1, 2)
     counts = []

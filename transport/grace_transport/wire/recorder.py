@@ -63,7 +63,8 @@ class TwccRecorder:
         if self._next is None or first == len(self._seqs):
             self._due_us = None
             return None
-        builder = TwccBuilder(self._next, self._arrived_us[self._seqs[first]])
+        base = max(self._next, self._seqs[first] - MAX_GAP + 1)  # losses since the last report, as far as one reaches
+        builder = TwccBuilder(base, self._arrived_us[self._seqs[first]])
         for seq in self._seqs[first:]:
             if not builder.add(seq, self._arrived_us[seq]):
                 break
