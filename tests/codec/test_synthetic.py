@@ -12,9 +12,9 @@ from grace_codec.synthetic import SCENES
 from grace_codec.synthetic.painting import sampled, sine, wander
 
 GOLDEN = {
-    "talk": "6e94bc7c0b916707",
-    "pan": "483b3553153bc327",
-    "detail": "4b42d38dd71833d6",
+    "talk": "13932a34f7cd9f80",
+    "pan": "df008b55fe4b14a2",
+    "detail": "97d16b21f267e2ce",
 }
 """First 16 digits of the SHA-256 of the pictures at 0, 0.52 and 7.04 s, 128x96, seed 1."""
 

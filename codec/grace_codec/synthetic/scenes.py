@@ -83,7 +83,7 @@ def _talk(height: int, width: int, seed: int) -> Draw:
         hand_x, hand_y = body_x + (px(128) << 8) + turn_x * 2, (px(420) << 8) - lift
         put(sleeve, hand_x + (px(12) << 8), hand_y + (px(142) << 8))
         put(hand, hand_x, hand_y)
-        return painting.finished(4, seed * 7919 + at_us)
+        return painting.finished(2, seed * 7919 + at_us)
 
     return draw
 
@@ -147,7 +147,7 @@ def _pan(height: int, width: int, seed: int) -> Draw:
             x = (at_us * (px(90 + 35 * i) << 8) // 1_000_000 + i * road // 3 + seed * 997) % road - (px(100) << 8)
             painting.put(car, x - sweep - shake_x, (px(282 + 9 * i) << 8) - shake_y)
         painting.put(bushes, -(sweep * 3 // 2 + shake_x), -shake_y)
-        return painting.finished(4, seed * 7919 + at_us)
+        return painting.finished(2, seed * 7919 + at_us)
 
     return draw
 
@@ -237,7 +237,7 @@ def _detail(height: int, width: int, seed: int) -> Draw:
                 painting.put(rolling, across, (px(190) << 8) + wander(at_us, px(30) << 8, 1300, seed))
             sway = wander(at_us, px(5) << 8, 1500 + 40 * (number % 16), number) + wind * (number % 5) // 4
             painting.put(kinds[kind], (left << 8) + sway + x * 3 // 2, (top << 8) + sway // 3 + y * 3 // 2)
-        return painting.finished(4, seed * 7919 + at_us)
+        return painting.finished(2, seed * 7919 + at_us)
 
     return draw
 

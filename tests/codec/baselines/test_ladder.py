@@ -101,13 +101,13 @@ def test_extra_key_frame_is_that_frame(clip: VideoClip, ladder: Ladder) -> None:
 
 
 def test_refinements_divide_the_gap_evenly() -> None:
-    plan = LadderPlan(step=1.2, min_bps=50_000, max_bps=12_000_000)
-    assert refinements(rung(33, 100_000), rung(27, 200_000), plan) == [31.5, 30.0, 28.5]
-    assert refinements(rung(51, 4_000), rung(45, 40_000), plan) == []
-    assert refinements(rung(21, 100_000), rung(15, 110_000), plan) == []
-    assert refinements(rung(15, 11_000_000), rung(9, 22_000_000), plan) == []
+    plan, top = LadderPlan(step=1.2, min_bps=50_000), 12_000_000
+    assert refinements(rung(33, 100_000), rung(27, 200_000), plan, top) == [31.5, 30.0, 28.5]
+    assert refinements(rung(51, 4_000), rung(45, 40_000), plan, top) == []
+    assert refinements(rung(21, 100_000), rung(15, 110_000), plan, top) == []
+    assert refinements(rung(15, 11_000_000), rung(9, 22_000_000), plan, top) == []
 
 
 def test_probing_stops_where_the_rate_is_enough(clip: VideoClip, cache: StreamCache) -> None:
-    plan = LadderPlan(probes=(51, 24, 18, 12, 6), step=1000, max_bps=1000)
+    plan = LadderPlan(probes=(51, 24, 18, 12, 6), step=1000, max_bpp=0.001)
     assert [rung.crf for rung in build_ladder(clip, 8, plan=plan, cache=cache).rungs] == [51]
