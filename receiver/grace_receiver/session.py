@@ -70,7 +70,7 @@ class ReceiverSession:
         return self._assembler.dropped
 
     def set_rtt(self, rtt_us: int) -> None:
-        """A better guess of the round trip: paces repeated reports and requests."""
+        """A better guess of the round trip: paces repeated reports and requests. Answered requests improve it."""
         self._resends.set_rtt(rtt_us)
         self._resync.set_rtt(rtt_us)
 
@@ -118,6 +118,8 @@ class ReceiverSession:
             self._events.append(DatagramRejected(now_us, str(error), len(data)))
             return
         self._resends.on_packet(media, now_us)
+        if media.resent and self._resends.rtt_us is not None:
+            self._resync.set_rtt(self._resends.rtt_us)
         self._assembler.on_packet(media, now_us)
         self._advance(now_us)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -224,3 +226,16 @@ def test_old_frames_go_first() -> None:
     assert len(buffer.wanted(ResendRequest(2, 0), 20 * MS)) == 3
     assert buffer.wanted(ResendRequest(2, 0), 1011 * MS) == []
     assert buffer.size_bytes == 0
+
+
+def test_round_trip_is_learned_from_the_answer_to_a_single_request() -> None:
+    resends = requester()
+    resends.on_packet(packet(0, 0), 0)
+    resends.on_packet(packet(0, 3), 0)
+    assert resends.requests_to_send(5 * MS) == (ResendRequest(0, 0b0110),)
+    resends.on_packet(replace(packet(0, 1), resent=True), 125 * MS)
+    assert resends.rtt_us == 120 * MS
+    assert resends.get_timer() == 55 * MS  # the request that went out before is repeated at the old pace
+    resends.requests_to_send(130 * MS)
+    resends.on_packet(replace(packet(0, 2), resent=True), 135 * MS)  # to which of two requests?
+    assert resends.rtt_us == 120 * MS

@@ -31,6 +31,7 @@ class _Progress:
     received: int = 0
     asked: int = 0
     requests: int = 0
+    asked_us: int = 0  # when it was asked for last
     new_us: int | None = None  # when that is due which was not asked for yet
     retry_us: int | None = None  # when that is due again which was
 
@@ -51,6 +52,8 @@ class ResendRequester:
         self._reorder_us = reorder_us
         self._max_frames = max_frames
         self._retry_us = MIN_RETRY_US
+        self.rtt_us: int | None = None
+        """From request to resent packet, smoothed; None before the first. Includes what the sender's pacer adds."""
         self._frames: dict[int, _Progress] = {}
         self._waiting: set[int] = set()  # frames with something to ask for
         self._newest = 0
@@ -65,6 +68,8 @@ class ResendRequester:
             self._restart(frame_id)
         if frame_id <= self._done:
             return
+        if packet.resent:
+            self._note_rtt(self._frames.get(frame_id), now_us)
         changed = {frame_id}
         if frame_id > self._newest:
             follows = packet.parent == self._frames[self._newest].name != NO_STATE
@@ -102,6 +107,13 @@ class ResendRequester:
         self._frames = {frame_id: _Progress()}
         self._waiting.clear()
         self._newest, self._done = frame_id, frame_id - self._max_frames
+
+    def _note_rtt(self, progress: _Progress | None, now_us: int) -> None:
+        """Karn's rule: of what was asked for twice, nobody knows which request was answered (RFC 6298 3)."""
+        if progress is not None and progress.requests == 1:
+            sample_us = now_us - progress.asked_us
+            self.rtt_us = sample_us if self.rtt_us is None else (7 * self.rtt_us + sample_us) // 8
+            self.set_rtt(self.rtt_us)
 
     def _note_packet(self, packet: MediaPacket) -> None:
         progress = self._frames.setdefault(packet.frame_id, _Progress())
@@ -146,6 +158,7 @@ class ResendRequester:
             return None
         progress.asked |= wanted
         progress.requests += 1
+        progress.asked_us = now_us
         progress.new_us = None
         progress.retry_us = now_us + self._retry_us
         if progress.requests >= MAX_REQUESTS:
