@@ -9,6 +9,7 @@ import os
 import struct
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -80,7 +81,10 @@ class StreamCache:
             )
 
     def _prune(self) -> None:
-        known = [(entry.stat(), entry) for entry in os.scandir(self.folder) if entry.is_file()]
+        known = []
+        for entry in os.scandir(self.folder):
+            with suppress(FileNotFoundError):  # another process may prune at the same time
+                known.append((entry.stat(), entry))
         total = sum(facts.st_size for facts, _ in known)
         for facts, entry in sorted(known, key=lambda pair: pair[0].st_mtime_ns):
             if total <= self._max_bytes:
