@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from grace_codec.entropy import motion as vectors
 from grace_codec.entropy import residual as residuals
-from grace_codec.entropy.contexts import Bytes, Layout, Where
-from grace_codec.entropy.residual import Flags, Planes, Values, layouts, merge, split
+from grace_codec.entropy.contexts import Bytes, Layout, Strips, Where
+from grace_codec.entropy.residual import Columns, Flags, Planes, Values, first_columns, layouts, merge, split
 from grace_codec.entropy.scales import ScaleChooser, pop_scales, push_scales
-from grace_codec.entropy.symbols import Popper, Pusher, models, pop_runs, push_runs, sort_runs
-from grace_codec.entropy.tables import Integers, Tables
+from grace_codec.entropy.symbols import PLAIN, Popper, Pusher, models, pop_runs, push_runs, sort_runs
+from grace_codec.entropy.tables import CLASSES, Integers, Tables
 from grace_codec.latents import Latents, ReceivedLatents
 from grace_codec.packets.mapping import mapping
 
@@ -136,21 +136,23 @@ class _Push:
     """Queues what the walk visits."""
 
     def __init__(self, tables: Tables, pushers: list[Pusher], planes: Planes, places: tuple[Layout, Layout]) -> None:
-        self._residual, self._flag = models(tables.residual), [models(table) for table in tables.flag]
+        self._values, self._leading = models(tables.residual), models(tables.leading)
+        self._runs = models(tables.run)
         self._pushers, self._planes, self._places = pushers, planes, places
 
-    def flags(self, component: int, group: Integers, packets: Bytes, classes: Bytes, where: Where) -> Flags:
-        place = self._places[component]
-        rows = self._planes[component].reshape(-1, place.area)[group]
-        cells = place.mapping.cell[group].reshape(-1).take(np.flatnonzero(rows))
-        flags = np.zeros(len(where), np.bool_)
-        flags[place.block_of.take(cells)] = True
-        push_runs(self._pushers, sort_runs(packets, classes), flags.astype(np.int16), self._flag[component])
-        return flags
+    def firsts(self, component: int, group: Integers, strips: Strips) -> Columns:
+        firsts = first_columns(self._places[component], strips, self._nonzero(component, group))
+        push_runs(self._pushers, sort_runs(strips.packets, strips.tables), firsts, self._runs, PLAIN)
+        return firsts
 
-    def values(self, component: int, packets: Bytes, classes: Bytes, elements: Where) -> Values:
+    def _nonzero(self, component: int, group: Integers) -> Where:
+        area = self._places[component].area
+        row, position = np.divmod(np.flatnonzero(self._planes[component].reshape(-1, area)[group]), area)
+        return np.asarray(group.take(row) * area + position, np.int32)
+
+    def values(self, component: int, packets: Bytes, classes: Bytes, elements: Where, leading: bool = False) -> Values:
         values = self._planes[component].take(elements)
-        push_runs(self._pushers, sort_runs(packets, classes), values, self._residual)
+        push_runs(self._pushers, sort_runs(packets, classes), values, self._leading if leading else self._values)
         return values
 
 
@@ -158,14 +160,17 @@ class _Pop:
     """Decodes what the walk visits."""
 
     def __init__(self, tables: Tables, poppers: dict[int, Popper], planes: Planes) -> None:
-        self._residual, self._flag = models(tables.residual), [models(table) for table in tables.flag]
+        self._values, self._leading = models(tables.residual), models(tables.leading)
+        self._runs = models(tables.run)
         self._poppers, self.planes = poppers, planes
 
-    def flags(self, component: int, group: Integers, packets: Bytes, classes: Bytes, where: Where) -> Flags:
-        return pop_runs(self._poppers, sort_runs(packets, classes), self._flag[component]).astype(np.bool_)
+    def firsts(self, component: int, group: Integers, strips: Strips) -> Columns:
+        firsts = pop_runs(self._poppers, sort_runs(strips.packets, strips.tables), self._runs, PLAIN)
+        return np.minimum(firsts, strips.tables // CLASSES + 1)
 
-    def values(self, component: int, packets: Bytes, classes: Bytes, elements: Where) -> Values:
-        values = pop_runs(self._poppers, sort_runs(packets, classes), self._residual)
+    def values(self, component: int, packets: Bytes, classes: Bytes, elements: Where, leading: bool = False) -> Values:
+        runs = sort_runs(packets, classes)
+        values = pop_runs(self._poppers, runs, self._leading if leading else self._values)
         self.planes[component][elements] = values
         return values
 

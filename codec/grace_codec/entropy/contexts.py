@@ -17,7 +17,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from grace_codec.entropy.tables import CLASSES, FLAG_LADDER, FLAG_STATES, PER_OCTAVE, RATIO_BUCKETS, Integers, Tables
+from grace_codec.entropy.tables import CLASSES, RATIO_BUCKETS, RUN, Integers, Tables
 from grace_codec.packets.mapping import Mapping, mapping
 
 Bytes = npt.NDArray[np.uint8]
@@ -30,43 +30,15 @@ _WEIGHTS = ((1, 2, 1), (2, 6, 2), (1, 2, 1))
 # upper ends of the buckets; part of the bitstream (docs/bitstream.md)
 EXPECTED_EDGES = (2, 3, 5, 8, 13, 22, 36, 60, 100, 170, 280, 470, 780, 1300, 2200)  # 1/64 magnitude
 OBSERVED_EDGES = (1, 2, 3, 4, 6, 9, 13, 19, 28, 41, 60, 88, 129, 190, 280)
-FLAG_EDGES = (
-    1,
-    2,
-    3,
-    4,
-    6,
-    8,
-    11,
-    16,
-    23,
-    32,
-    45,
-    64,
-    91,
-    128,
-    181,
-    256,
-    362,
-    512,
-    724,
-    1024,
-    1448,
-    2048,
-    2896,
-)  # 1/1024
 _EXPECTED = np.searchsorted(EXPECTED_EDGES, np.arange(4096), side="right").astype(np.uint8)
 _OBSERVED = np.searchsorted(OBSERVED_EDGES, np.arange(1024), side="right").astype(np.uint8)
-_FLAG = np.searchsorted(FLAG_EDGES, np.arange(4096), side="right").astype(np.int8)
-_FLAG_OFFSET = 8
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the elements of one component lie in n packets. `block` positions square share an emptiness flag."""
+    """How the elements of one component lie in n packets."""
 
     mapping: Mapping
-    block: int  # 2 for luma (8x8 transform), 1 for chroma: 16x16 luma pixels either way
 
     @property
     def area(self) -> int:
@@ -78,18 +50,9 @@ class Layout:
         return self.mapping.packet.reshape(-1)
 
     @cached_property
-    def block_of(self) -> Where:
-        """(n·area,) which (packet, block) a (packet, position) belongs to."""
-        n, height, width = self.mapping.n, self.mapping.height, self.mapping.width
-        j, y, x = np.ogrid[:n, :height, :width]
-        rows, columns = height // self.block, width // self.block
-        return np.asarray((j * rows + y // self.block) * columns + x // self.block, np.int32).reshape(-1)
-
-    @cached_property
-    def block_owner(self) -> Bytes:
-        """(n·blocks,) packet of each (packet, block)."""
-        blocks = self.area // self.block**2
-        return np.repeat(np.arange(self.mapping.n), blocks).astype(np.uint8)
+    def cell_owner(self) -> Bytes:
+        """(n·area,) packet of each (packet, position)."""
+        return np.repeat(np.arange(self.mapping.n), self.area).astype(np.uint8)
 
     @cached_property
     def phase_of(self) -> Integers:
@@ -106,17 +69,24 @@ class Layout:
                 np.add.at(spread, (np.arange(n), (np.arange(n) - dx - dy * row) % n), weight)
         return spread
 
-    def by_block(self, per_position: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-        """Sums over blocks of (n, height, width)."""
-        if self.block == 1:
-            return per_position
-        rows = per_position[:, ::2] + per_position[:, 1::2]
-        return rows[:, :, ::2] + rows[:, :, 1::2]
-
 
 @lru_cache(maxsize=24)
-def layout(channels: int, height: int, width: int, n: int, block: int) -> Layout:
-    return Layout(mapping(channels, height, width, n), block)
+def layout(channels: int, height: int, width: int, n: int) -> Layout:
+    return Layout(mapping(channels, height, width, n))
+
+
+@dataclass(frozen=True, slots=True)
+class Strips:
+    """Strips of a group of channels: up to RUN elements of one packet at one position, in coding order.
+
+    A strip is numbered part·n·area + packet·area + position. `channels` (phases, parts·RUN) holds the channels that
+    travel with each phase, −1 beyond their number; `rank` (channels,) is a channel's column there."""
+
+    channels: npt.NDArray[np.int32]
+    rank: npt.NDArray[np.int32]
+    where: Where  # the strips with any element
+    packets: Bytes
+    tables: Bytes  # of the run: (length − 1)·CLASSES + class
 
 
 def _neighbourhood(activity: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
@@ -161,9 +131,9 @@ class Contexts:
         bucket += observed
         return np.asarray(bucket.reshape(-1), np.uint8)
 
-    def steps(self, buckets: Bytes, flagged: bool) -> Steps:
+    def steps(self, buckets: Bytes, after_nonzero: bool) -> Steps:
         """What a neighbourhood adds to the class of a channel."""
-        adjust = self._tables.adjust[self._component, int(flagged)].ravel().astype(np.int8)
+        adjust = self._tables.adjust[self._component, int(after_nonzero)].ravel().astype(np.int8)
         return np.asarray(adjust.take(buckets), np.int8)
 
     def dense(self, buckets: Bytes, group: Integers) -> Bytes:
@@ -172,41 +142,51 @@ class Contexts:
         classes += self._scales[group, None]
         return np.asarray(classes.clip(0, CLASSES - 1, out=classes).view(np.uint8).reshape(-1))
 
-    def flags(self, buckets: Bytes, group: Integers) -> Bytes:
-        """(n·blocks,) flag class of every block in every packet for this group."""
-        where = self._place.mapping
-        by_phase = np.bincount(self._place.phase_of[group], self._mean[group], where.n).astype(np.int64) >> 2
-        expected = np.minimum(by_phase, 1023).astype(np.int16).take(where.phase)
-        bucket = _FLAG.take(self._place.by_block(expected)).astype(np.int16)
-        steps = self.steps(buckets, False).reshape(where.phase.shape).astype(np.int16)
-        mean_step = self._place.by_block(steps) // self._place.block**2
-        classes = (bucket + (2 // PER_OCTAVE) * mean_step + _FLAG_OFFSET).clip(0, FLAG_LADDER - 1)
-        own = self._place.by_block(self.activity.astype(np.int16)).clip(0, FLAG_STATES - 1)
-        return np.asarray((classes + FLAG_LADDER * own).astype(np.uint8).reshape(-1))
+    def strips(self, buckets: Bytes, group: Integers) -> Strips:
+        """All strips of these channels with the class of each: mean scale of its channels and step of its position."""
+        channels, rank = self._by_phase(group)
+        where, phase = self._place.mapping, self._place.mapping.phase.reshape(-1)
+        steps = self.steps(buckets, False)
+        found = []
+        for part in range(channels.shape[1] // RUN):
+            columns = channels[:, part * RUN : (part + 1) * RUN]
+            count = (columns >= 0).sum(1)
+            mean = np.where(columns >= 0, self._mean[columns], 0).sum(1) // np.maximum(count, 1)
+            scale = np.minimum(np.searchsorted(self._tables.mean, mean), CLASSES - 1).astype(np.int8)
+            classes = steps + scale.take(phase)
+            base = ((np.maximum(count, 1) - 1) * CLASSES).astype(np.uint8).take(phase)
+            tables = base + classes.clip(0, CLASSES - 1, out=classes).view(np.uint8)
+            some = np.flatnonzero((count > 0).take(phase))
+            found.append(
+                (some + part * where.n * self._place.area, self._place.cell_owner.take(some), tables.take(some))
+            )
+        strips, packets, tables = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+        return Strips(channels, rank, strips.astype(np.int32), packets, tables)
 
-    def flagged(
-        self, buckets: Bytes, group: Integers, flags: npt.NDArray[np.bool_]
-    ) -> tuple[Where, Where, Bytes, Bytes]:
-        """(element, cell, packet, class) of every element of this group in the blocks whose flag is set."""
-        cells = np.flatnonzero(flags.take(self._place.block_of)).astype(np.int32)
-        phases = self._place.mapping.phase.reshape(-1).take(cells)
-        table = self._by_phase(group).take(phases, axis=0)  # (cells, most channels)
-        row, column = np.nonzero(table >= 0)
-        channels, mine = table[row, column], cells.take(row)
-        classes = self.steps(buckets, True).take(mine) + self._scales.take(channels)
-        packets, position = np.divmod(mine, self._place.area)
-        clipped = classes.clip(0, CLASSES - 1).astype(np.uint8)
-        return channels * self._place.area + position, mine, packets.astype(np.uint8), clipped
+    def elements(self, strips: Strips, where: Where, column: Integers) -> tuple[Where, Where]:
+        """(element, cell) at a column of each strip; element −1 where the strip is shorter."""
+        part, cell = np.divmod(where, len(self._place.cell_owner))
+        phase = self._place.mapping.phase.reshape(-1).take(cell)
+        channel = strips.channels[phase, part * RUN + column]
+        return np.where(channel >= 0, channel * self._place.area + cell % self._place.area, -1), cell
 
-    def _by_phase(self, group: Integers) -> npt.NDArray[np.int32]:
-        """(n, most): the channels of the group that go with each phase, filled up with −1."""
+    def singly(self, buckets: Bytes, elements: Where, cells: Where, after_nonzero: bool) -> Bytes:
+        """Class of each of these elements, whose cells are given."""
+        classes = self.steps(buckets.take(cells), after_nonzero) + self._scales.take(elements // self._place.area)
+        return np.asarray(classes.clip(0, CLASSES - 1, out=classes).view(np.uint8))
+
+    def _by_phase(self, group: Integers) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """(n, multiple of RUN): the channels of the group that go with each phase; and each channel's column."""
         phases = self._place.phase_of[group]
         counts = np.bincount(phases, minlength=self._place.mapping.n)
-        table = np.full((self._place.mapping.n, int(counts.max())), -1, np.int32)
+        width = -(-int(counts.max()) // RUN) * RUN
         order = np.argsort(phases, kind="stable")
-        rank = np.arange(len(group)) - np.repeat(np.cumsum(counts) - counts, counts)
-        table[phases[order], rank] = group[order]
-        return table
+        column = np.arange(len(group)) - np.repeat(np.cumsum(counts) - counts, counts)
+        table = np.full((self._place.mapping.n, width), -1, np.int32)
+        table[phases[order], column] = group[order]
+        rank = np.zeros(self._place.mapping.channels, np.int32)
+        rank[group[order]] = column
+        return table, rank
 
     def update(self, group: Integers, cells: Where, values: npt.NDArray[np.int16]) -> None:
         """Take in the values of a group: those that are not zero, and where they are."""

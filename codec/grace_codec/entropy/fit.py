@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from grace_codec.entropy.coder import statistics
-from grace_codec.entropy.contexts import EXPECTED_EDGES, OBSERVED_EDGES, Bytes, Contexts, Layout, Where
+from grace_codec.entropy.contexts import EXPECTED_EDGES, OBSERVED_EDGES, Bytes, Contexts, Layout, Strips, Where
 from grace_codec.entropy.motion import Layer, Vectors
 from grace_codec.entropy.motion import walk as walk_motion
-from grace_codec.entropy.residual import Flags, Planes, Values, layouts, split
+from grace_codec.entropy.residual import Columns, Planes, Values, first_columns, layouts, split
 from grace_codec.entropy.residual import walk as walk_residual
 from grace_codec.entropy.scales import ScaleChooser, Scales, magnitude_bits
 from grace_codec.entropy.symbols import fold
@@ -21,14 +21,14 @@ from grace_codec.entropy.tables import (
     ALPHABET,
     CLASSES,
     EMPTY_CONTEXTS,
-    FLAG_CLASSES,
-    FLAG_LADDER,
     LARGEST,
     LUMA,
     MOTION_CONTEXTS,
     PER_OCTAVE,
     PRECISION,
     RATIO_BUCKETS,
+    RUN,
+    RUN_CLASSES,
     SCALE_DELTAS,
     UNIT_CLASS,
     Integers,
@@ -39,8 +39,8 @@ from grace_codec.latents import Latents
 Floats = npt.NDArray[np.float64]
 
 PRIOR_STRENGTH = 200.0  # symbols that a fitted histogram must outweigh
-GROUPS = (1, 2, 3, 4, 8, 14)  # luma frequencies per group, the rest in the last one
-CHROMA_GROUPS = (2, 4, 8)
+GROUPS = (1, 2, 3, 4, 6, 10, 14)  # luma frequencies per group, the rest in the last one
+CHROMA_GROUPS = (2, 6)
 
 
 def to_frequencies(probabilities: Floats) -> Integers:
@@ -77,17 +77,34 @@ def _plain_adjust() -> Floats:
     return np.asarray(((observed[None] + 0.3) / (expected[:, None] + 0.3)) ** 0.8)
 
 
+def _run(mean: Floats) -> Floats:
+    """(RUN_CLASSES, RUN + 1): a strip of equal Laplace elements that are zero with probability 1 − t."""
+    zero = laplace(mean)[:, :1]
+    column = np.arange(RUN)
+    rows = []
+    for length in range(1, RUN + 1):
+        first = np.where(column < length, zero**column * (1 - zero), 1e-9)
+        rows.append(np.concatenate([zero**length, first], 1))
+    return np.concatenate(rows)
+
+
+def _leading(probabilities: Floats) -> Floats:
+    """Given that the value is not zero."""
+    rest = probabilities.copy()
+    rest[:, 0] = 1e-9
+    return np.asarray(rest / rest.sum(1, keepdims=True))
+
+
 def start(luma: int, chroma: int, levels: int, prior: Integers | None = None) -> Tables:
     """Tables that know nothing of any data: plain Laplace classes, no contexts. Usable, and where fitting starts.
 
     `luma` frequencies, `chroma` channels (both planes), rows of the prior."""
     mean = np.maximum(1, np.round(4096 * 2.0 ** ((np.arange(CLASSES) - UNIT_CLASS) / PER_OCTAVE))).astype(np.int64)
     change = 2.0 ** -np.abs(np.arange(SCALE_DELTAS) - SCALE_DELTAS // 2)
-    expected = 2.0 ** ((np.arange(FLAG_CLASSES) % FLAG_LADDER - 8) / 2) / 1024
-    flag = np.stack([np.exp(-expected), 1.001 - np.exp(-expected)], 1)
     return Tables(
         residual=to_frequencies(laplace(mean / 4096)),
-        flag=np.stack([to_frequencies(flag)] * 2),
+        run=to_frequencies(_run(mean / 4096)),
+        leading=to_frequencies(_leading(laplace(mean / 4096))),
         motion=to_frequencies(laplace(np.full(MOTION_CONTEXTS, 0.5))),
         scale=to_frequencies(change[None]),
         empty=to_frequencies(np.full((EMPTY_CONTEXTS, 2), 0.5)),
@@ -186,7 +203,8 @@ class _Count:
         size = RATIO_BUCKETS * RATIO_BUCKETS
         self._tables = tables
         self._symbols = np.zeros((CLASSES, ALPHABET))
-        self._flags = np.zeros((2, FLAG_CLASSES, 2))
+        self._run = np.zeros((RUN_CLASSES, RUN + 1))
+        self._lead = np.zeros((CLASSES, ALPHABET))
         self._seen, self._expected = np.zeros((2, 2, size)), np.zeros((2, 2, size))
 
     def add(self, sample: Sample, fine_levels: int) -> None:
@@ -200,37 +218,37 @@ class _Count:
     def _make(self, tables: Tables, place: Layout, component: int, scales: Integers) -> Contexts:
         return _Recording(self, tables, place, component, scales)
 
-    def flags(self, component: int, group: Integers, packets: Bytes, classes: Bytes, where: Where) -> Flags:
-        place = self._places[component]
-        rows = self._planes[component].reshape(-1, place.area)[group]
-        flags = np.zeros(len(where), np.bool_)
-        flags[place.block_of.take(place.mapping.cell[group].reshape(-1).take(np.flatnonzero(rows)))] = True
-        np.add.at(self._flags[component], (classes, flags.astype(np.int64)), 1)
-        return flags
+    def firsts(self, component: int, group: Integers, strips: Strips) -> Columns:
+        area = self._places[component].area
+        row, position = np.divmod(np.flatnonzero(self._planes[component].reshape(-1, area)[group]), area)
+        firsts = first_columns(self._places[component], strips, (group.take(row) * area + position).astype(np.int32))
+        np.add.at(self._run, (strips.tables, firsts), 1)
+        return firsts
 
-    def values(self, component: int, packets: Bytes, classes: Bytes, elements: Where) -> Values:
+    def values(self, component: int, packets: Bytes, classes: Bytes, elements: Where, leading: bool = False) -> Values:
         values = self._planes[component].take(elements)
-        np.add.at(self._symbols, (classes, fold(values)), 1)
+        np.add.at(self._lead if leading else self._symbols, (classes, fold(values)), 1)
         return values
 
-    def saw(self, component: int, flagged: bool, buckets: Bytes, channels: Where, elements: Where) -> None:
+    def saw(self, component: int, after: bool, buckets: Bytes, channels: Where, elements: Where) -> None:
         """Which bucket pair each of these elements is in."""
         first = 0 if component == LUMA else self._tables.luma
         mean = self._tables.mean[self._scales[first + channels]] / 4096
         size = RATIO_BUCKETS * RATIO_BUCKETS
         values = np.abs(self._planes[component].take(elements))
-        self._seen[component, int(flagged)] += np.bincount(buckets, values, size)
-        self._expected[component, int(flagged)] += np.bincount(buckets, mean, size)
+        self._seen[component, int(after)] += np.bincount(buckets, values, size)
+        self._expected[component, int(after)] += np.bincount(buckets, mean, size)
 
     def fitted(self) -> dict[str, Any]:
-        prior = laplace(self._tables.mean / 4096.0)
+        mean = self._tables.mean / 4096.0
+        prior = laplace(mean)
         prior = PRIOR_STRENGTH * prior / prior.sum(1, keepdims=True)
         ratio = (self._seen + 4 * _plain_adjust().ravel()) / (self._expected + 4)
         steps = np.clip(np.round(PER_OCTAVE * np.log2(ratio)), -100, 100).astype(np.int64)
-        start_flag = start(1, 1, 1).flag / (1 << PRECISION)
         return {
             "residual": to_frequencies(_symmetric(self._symbols) + prior),
-            "flag": np.stack([to_frequencies(f + 20 * s) for f, s in zip(self._flags, start_flag, strict=True)]),
+            "run": to_frequencies(self._run + 0.2 * PRIOR_STRENGTH * _run(mean)),
+            "leading": to_frequencies(_symmetric(self._lead) + 0.2 * PRIOR_STRENGTH * _leading(prior)),
             "adjust": steps.reshape(2, 2, RATIO_BUCKETS, RATIO_BUCKETS),
         }
 
@@ -243,17 +261,23 @@ class _Recording(Contexts):
         self._count = count
 
     def dense(self, buckets: Bytes, group: Integers) -> Bytes:
+        self._saw_all(buckets, group)
+        return super().dense(buckets, group)
+
+    def strips(self, buckets: Bytes, group: Integers) -> Strips:
+        self._saw_all(buckets, group)
+        return super().strips(buckets, group)
+
+    def singly(self, buckets: Bytes, elements: Where, cells: Where, after_nonzero: bool) -> Bytes:
+        if after_nonzero:
+            self._count.saw(self._component, True, buckets.take(cells), elements // self._place.area, elements)
+        return super().singly(buckets, elements, cells, after_nonzero)
+
+    def _saw_all(self, buckets: Bytes, group: Integers) -> None:
         area = self._place.area
         elements = (group[:, None] * area + np.arange(area)).astype(np.int32).reshape(-1)
         mine = buckets.take(self._place.mapping.cell[group].reshape(-1))
         self._count.saw(self._component, False, mine, elements // area, elements)
-        return super().dense(buckets, group)
-
-    def flagged(self, buckets: Bytes, group: Integers, flags: Flags) -> tuple[Where, Where, Bytes, Bytes]:
-        elements, cells, packets, classes = super().flagged(buckets, group, flags)
-        channels = elements // self._place.area
-        self._count.saw(self._component, True, buckets.take(cells), channels, elements)
-        return elements, cells, packets, classes
 
 
 def _fit_motion(samples: Sequence[Sample]) -> Integers:

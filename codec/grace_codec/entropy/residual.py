@@ -1,27 +1,28 @@
 """The order in which the residual of a frame is coded, the same for both ends and for fitting. Owns components, groups,
-emptiness flags; refuses to know coders and bytes.
+strips; refuses to know coders and bytes.
 
 Luma first, then chroma; in each the channels with the largest means first, in groups. The first groups are coded
-element by element; in the others a flag per packet and 16x16 block says whether there is anything, and only there
-elements are coded: a still background costs next to nothing, in bits and in time.
+element by element. The others are sparse: one symbol tells for a strip of up to six elements (one packet, one position)
+which is the first that is not zero; then come its value and, one by one, the elements after it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from grace_codec.entropy.contexts import Bytes, Contexts, Layout, Where, layout
-from grace_codec.entropy.tables import CHROMA, LUMA, Integers, Tables
+from grace_codec.entropy.contexts import Bytes, Contexts, Layout, Strips, Where, layout
+from grace_codec.entropy.tables import CHROMA, LUMA, RUN, Integers, Tables
 
 Values = npt.NDArray[np.int16]
 Flags = npt.NDArray[np.bool_]
+Columns = npt.NDArray[np.int16]
 
-DENSE_GROUPS = (5, 3)  # groups without flags, of luma and of chroma
+DENSE_GROUPS = (2, 0)  # groups without strips, of luma and of chroma
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +53,19 @@ def merge(planes: Planes, luma: int, height: int, width: int) -> Values:
 
 def layouts(tables: Tables, height: int, width: int, n: int) -> tuple[Layout, Layout]:
     """Of luma and chroma, for latents of (height, width)."""
-    luma = layout(tables.luma, 2 * height, 2 * width, n, 2)
-    return luma, layout(tables.channels - tables.luma, height, width, n, 1)
+    luma = layout(tables.luma, 2 * height, 2 * width, n)
+    return luma, layout(tables.channels - tables.luma, height, width, n)
 
 
 class Code(Protocol):
     """What happens to the elements on the walk: coded, decoded, or counted."""
 
-    def flags(self, component: int, group: Integers, packets: Bytes, classes: Bytes, where: Where) -> Flags:
-        """Whether the blocks `where` (indices of (packet, block)) hold anything of this group."""
+    def firsts(self, component: int, group: Integers, strips: Strips) -> Columns:
+        """For each strip 0 where it is all zero, else 1 + the column of the first element that is not."""
         ...
 
-    def values(self, component: int, packets: Bytes, classes: Bytes, elements: Where) -> Values:
-        """The values of these elements of the component's flat plane."""
+    def values(self, component: int, packets: Bytes, classes: Bytes, elements: Where, leading: bool = False) -> Values:
+        """The values of these elements of the component's flat plane. `leading`: none of them is zero."""
         ...
 
 
@@ -90,7 +91,7 @@ def walk(
         for index, group in enumerate(tables.groups[component]):
             channels = np.array([c - first for c in group if scales[c] >= 0], np.int64)
             if channels.size:
-                visit = _dense if index < DENSE_GROUPS[component] else _flagged
+                visit = _dense if index < DENSE_GROUPS[component] else _sparse
                 visit(place, contexts, component, channels, received, code)
 
 
@@ -106,16 +107,43 @@ def _dense(place: Layout, contexts: Contexts, component: int, group: Integers, r
     contexts.update(group, place.mapping.cell.reshape(-1).take(elements.take(hit)), values.take(hit))
 
 
-def _flagged(place: Layout, contexts: Contexts, component: int, group: Integers, received: Flags, code: Code) -> None:
+def _sparse(place: Layout, contexts: Contexts, component: int, group: Integers, received: Flags, code: Code) -> None:
     buckets = contexts.buckets()
-    classes, packets = contexts.flags(buckets, group), place.block_owner
-    where = np.arange(len(classes), dtype=np.int32)
+    strips = contexts.strips(buckets, group)
     if not received.all():
-        where = np.flatnonzero(received.take(packets)).astype(np.int32)
-        classes, packets = classes.take(where), packets.take(where)
-    flags = np.zeros(len(place.block_owner), np.bool_)
-    flags[where] = code.flags(component, group, packets, classes, where)
-    elements, cells, packets, classes = contexts.flagged(buckets, group, flags)
-    values = code.values(component, packets, classes, elements)
-    hit = np.flatnonzero(values)
-    contexts.update(group, cells.take(hit), values.take(hit))
+        strips = _only(strips, received)
+    firsts = code.firsts(component, group, strips)
+    hit = np.flatnonzero(firsts)
+    where, packets, column = strips.where.take(hit), strips.packets.take(hit), firsts.take(hit).astype(np.int64) - 1
+    leading, cells = contexts.elements(strips, where, column)
+    classes = contexts.singly(buckets, leading, cells, False)
+    values = code.values(component, packets, classes, leading, leading=True)
+    later = np.arange(1, RUN)
+    row, ahead = np.nonzero(column[:, None] + later < RUN)
+    rest, rest_cells = contexts.elements(strips, where.take(row), column.take(row) + later.take(ahead))
+    some = np.flatnonzero(rest >= 0)
+    rest, rest_cells, packets = rest.take(some), rest_cells.take(some), packets.take(row.take(some))
+    classes = contexts.singly(buckets, rest, rest_cells, True)
+    more = code.values(component, packets, classes, rest)
+    kept = np.flatnonzero(more)
+    contexts.update(group, np.concatenate([cells, rest_cells.take(kept)]), np.concatenate([values, more.take(kept)]))
+
+
+def _only(strips: Strips, received: Flags) -> Strips:
+    """The strips of the packets that arrived."""
+    mine = np.flatnonzero(received.take(strips.packets))
+    return replace(
+        strips, where=strips.where.take(mine), packets=strips.packets.take(mine), tables=strips.tables.take(mine)
+    )
+
+
+def first_columns(place: Layout, strips: Strips, elements: Where) -> Columns:
+    """What `Code.firsts` is to tell, from the elements of the group that are not zero."""
+    channel = elements // place.area
+    rank = strips.rank.take(channel)
+    cell = place.mapping.cell.reshape(-1).take(elements)
+    strip = rank // RUN * len(place.cell_owner) + cell
+    keys = np.sort(strip.astype(np.int64) * RUN + rank % RUN)[::-1]  # the first column of a strip is written last
+    firsts = np.zeros(strips.channels.shape[1] // RUN * len(place.cell_owner), np.int16)
+    firsts[keys // RUN] = keys % RUN + 1
+    return np.asarray(firsts.take(strips.where), np.int16)

@@ -26,9 +26,8 @@ UNIT_CLASS = 12 * PER_OCTAVE  # the class of mean magnitude 1; class 0 is 2^-12
 LARGEST = 40  # largest magnitude with a symbol of its own; beyond: escape
 ALPHABET = 2 * LARGEST + 2  # 0, +1, -1, +2, -2, ..., escape
 RATIO_BUCKETS = 16  # buckets of observed, and of expected, magnitude in the neighbourhood
-FLAG_LADDER = 40  # classes of the flag whether a packet has anything in a block, by the magnitude expected there
-FLAG_STATES = 4  # by what the block itself already holds: 0, 1, 2, more
-FLAG_CLASSES = FLAG_LADDER * FLAG_STATES
+RUN = 6  # elements at most in a strip, of which the first that is not zero is named by one symbol
+RUN_CLASSES = RUN * CLASSES  # by length of the strip and class
 MOTION_CONTEXTS = 54
 LUMA, CHROMA = 0, 1
 SCALE_DELTAS = 15  # change of the scale offset between channels, -7..7 in steps of SCALE_STEP classes
@@ -44,12 +43,13 @@ class Tables:
     chroma U and V."""
 
     residual: Integers  # (CLASSES, ALPHABET) frequencies, each row sums to 2^24
-    flag: Integers  # (2, FLAG_CLASSES, 2) frequencies of empty, not empty; for luma and chroma
+    run: Integers  # (RUN_CLASSES, RUN + 1) frequencies of nothing, or the first non-zero being the 1st, 2nd, ...
+    leading: Integers  # (CLASSES, ALPHABET) frequencies of a value that is known not to be zero
     motion: Integers  # (MOTION_CONTEXTS, ALPHABET) frequencies
     scale: Integers  # (1, SCALE_DELTAS) frequencies
     empty: Integers  # (EMPTY_CONTEXTS, 2) frequencies of not empty, empty
     mean: Integers  # (CLASSES,) mean magnitude of each class in 1/4096
-    adjust: Integers  # (2, 2, RATIO_BUCKETS, RATIO_BUCKETS) class steps: luma/chroma, dense/flagged, expected, observed
+    adjust: Integers  # (2, 2, RATIO_BUCKETS, RATIO_BUCKETS) class steps: component, after a non-zero, buckets
     prior: Integers  # (levels, channels) class of each channel at each rate level, in 1/16 class
     groups: tuple[tuple[tuple[int, ...], ...], ...]  # of luma, of chroma: channels in coding order, larger means first
 
@@ -91,7 +91,8 @@ class Tables:
 
 _SHAPES: dict[str, tuple[int | None, ...]] = {
     "residual": (CLASSES, ALPHABET),
-    "flag": (2, FLAG_CLASSES, 2),
+    "run": (RUN_CLASSES, RUN + 1),
+    "leading": (CLASSES, ALPHABET),
     "motion": (MOTION_CONTEXTS, ALPHABET),
     "scale": (1, SCALE_DELTAS),
     "empty": (EMPTY_CONTEXTS, 2),
@@ -101,7 +102,7 @@ _SHAPES: dict[str, tuple[int | None, ...]] = {
 }
 
 
-_FREQUENCIES = ("residual", "flag", "motion", "scale", "empty")
+_FREQUENCIES = ("residual", "run", "leading", "motion", "scale", "empty")
 
 
 def _array(raw: dict[str, Any], name: str) -> Integers:
