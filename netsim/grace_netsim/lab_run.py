@@ -17,8 +17,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
-from grace_codec.baselines import SCHEMES, Progress
 from grace_codec.clip import ClipOptions, VideoClip, open_clip
+from grace_codec.schemes import SCHEMES, Progress
 from grace_codec.types import Frame
 from grace_netsim.cost import ComputeCost
 from grace_netsim.errors import NetsimError

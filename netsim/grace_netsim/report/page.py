@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from grace_codec.baselines import SCHEMES
+from grace_codec.schemes import SCHEMES
 from grace_netsim.errors import ReportError
 from grace_netsim.metrics import METRICS
 from grace_netsim.report.figures import Distributions, bars_figure, colour_of, quality_figure
