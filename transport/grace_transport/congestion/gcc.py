@@ -73,9 +73,10 @@ class Gcc:
         self._clusters: dict[int, ProbeCluster] = {}
         self._probe_result = 0
         self._window = None if self._window_us is None else CongestionWindow(self._window_us, self._min_bps)
+        self._tolerant = self.loss_control == "tolerant"
         self._queue_delay = QueueDelay()
-        self._cause = LossCause(self._queue_delay) if self.loss_control == "tolerant" else None
-        self._drain = QueueDrain() if self.loss_control == "tolerant" else None
+        self._cause = LossCause(self._queue_delay)
+        self._drain = QueueDrain()
         self._lost = self._expected = 0  # since the last loss report
         self._loss_reported_us: int | None = None
         self._timer_us: int | None = None
@@ -110,14 +111,11 @@ class Gcc:
         aimd = self._delay.aimd
         # libwebrtc answers with the time a report takes, not the path's: that is how old its knowledge is.
         aimd.rtt_us, aimd.in_alr = self._rtt.response_us, self._was_in_alr
-        self._queue_delay.on_results(results)
-        forgiven = frozenset() if self._cause is None else self._cause.forgiven(results)
+        forgiven = self._forgive(results, now_us)
         acked_bps, carried_bps = self._acked.rate_bps, self._carried_bps()
         probe_bps = self._probe_result_bps(carried_bps)
         estimate = self._delay.on_arrived(arrived, acked_bps, probe_bps, now_us, carried_bps)
         self._combine(estimate, results, forgiven, now_us)
-        if self._drain is not None:
-            self._drain.on_wait(self._queue_delay.shortest_us, now_us)
         if self._window is not None:
             self._window.on_feedback(self._rate.target_bps, self._rtt.shortest_response_us)
         self._publish(now_us)
@@ -206,12 +204,18 @@ class Gcc:
                 if cluster is not None:
                     self._probe_estimator.on_packet(cluster, packet)
 
+    def _forgive(self, results: Sequence[PacketResult], now_us: int) -> frozenset[int]:
+        """Losses that are not the rate's fault, by sequence number; all this is the tolerant control's."""
+        if not self._tolerant:
+            return frozenset()
+        self._queue_delay.on_results(results)
+        self._drain.on_wait(self._queue_delay.shortest_us, now_us)
+        return self._cause.forgiven(results)
+
     def _carried_bps(self) -> float | None:
         """What the bottleneck carried: what arrived and what was lost behind it, through no fault of the rate."""
         acked_bps = self._acked.rate_bps
-        if acked_bps is None or self._cause is None:
-            return acked_bps
-        return acked_bps / (1 - min(self._cause.random_loss, MAX_FORGIVEN))
+        return None if acked_bps is None else acked_bps / (1 - min(self._cause.random_loss, MAX_FORGIVEN))
 
     def _probe_result_bps(self, carried_bps: float | None) -> int | None:
         """The newest probe result. One that measured little lowers the rate no further than overuse would, and only
@@ -268,8 +272,7 @@ class Gcc:
         self._probing.on_jitter(self._delay.jitter_us)
         self._probing.on_held(self._is_held(permit), now_us)
         self._probing.on_estimate(rate_bps, permit, now_us)
-        if self._drain is not None:
-            rate_bps = max(self._drain.limit(rate_bps, self._carried_bps()), self._min_bps)
+        rate_bps = max(self._drain.limit(rate_bps, self._carried_bps()), self._min_bps)
         if self._window is not None:
             rate_bps = self._window.limit(rate_bps, self._history.in_flight_bytes)
         if rate_bps != self._target.bitrate_bps:
