@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from grace_codec.models import transform as tf
 from grace_codec.models.transform import RANGE
 
-LEVELS = 12
-STEP_COARSE, STEP_FINE = 64.0, 2.0  # quantization step of the coarsest and finest level, luma
+LEVELS = 15
+STEP_COARSE, STEP_FINE = 64.0, 0.78  # quantization step of the coarsest and finest level, luma; 27 % apart
 CHROMA_STEP = 1.7  # times the luma step: SSIM, like the eye, looks at luma
 
 
