@@ -20,8 +20,8 @@ from .bwe_sim import Clock, Conditions, Flow, Loss, Path, Tcp
 START_BPS, MIN_BPS, MAX_BPS = 300_000, 30_000, 5_000_000
 WARM_UP_S = 10
 TCP_SHORT_PACKETS = 300  # 450 kB: the transfer sizes are not in the source
-# (least utilisation, most 95 % queueing delay in ms): half of what is left to lose against the figures measured in
-# docs/congestion.md. TCP keeps the queue of 300 ms full; delay-based control gives way to it.
+# (least utilisation, most 95 % queueing delay in ms), with room to the figures measured in docs/congestion.md.
+# TCP keeps the queue of 300 ms full; delay-based control gives way to it.
 BOUNDS = {
     "rfc8867_5_1_variable_capacity_single_flow": (0.6, 120),
     "rfc8867_5_1_delay_100ms": (0.7, 200),
