@@ -96,6 +96,16 @@ def test_losses_of_a_short_queue_are_answered() -> None:
     assert lost["gcc-off"] < 0.4
 
 
+def test_link_without_a_queue_is_overdriven_by_half_at_most() -> None:
+    """Two packets of queue add no delay to speak of: their losses look random."""
+    call = _call("gcc", 2 * MBPS, queue_packets=2)
+    targets_bps = []
+    for second in range(40):
+        call.run_to(second)
+        targets_bps.append(call.target_bps)
+    assert max(targets_bps) < 1.55 * 2 * MBPS
+
+
 def test_lost_reports_are_no_lost_packets() -> None:
     call = _call("gcc-v1", 3 * MBPS, loss_back=0.3)
     call.run_to(40)
