@@ -8,10 +8,9 @@ import numpy as np
 
 from grace_codec.backends.api import Floats, LevelRows, Symbols
 from grace_codec.models import pixels
+from grace_codec.models import transform as tf
 from grace_codec.models.api import FINE
 from grace_codec.motion import Planes
-
-DEAD_ZONE = 0.7
 
 
 class LevelTables:
@@ -19,7 +18,7 @@ class LevelTables:
 
     def __init__(self, weights: Mapping[str, Floats]) -> None:
         """weights: by name, as in lite_net.LiteNet's state."""
-        self._log_step, self._shrink = weights["log_step"], np.clip(weights["shrink"], 0, 0.45)
+        self._log_step, self._shrink = weights["log_step"], np.clip(weights["shrink"], -tf.MAX_SHRINK, tf.MAX_SHRINK)
         self._gain = weights["gain"]
         self._luma = weights["synthesis.luma.weight"][:, :, 0, 0]
         self._chroma = weights["synthesis.chroma.weight"][:, :, 0, 0]
@@ -41,7 +40,9 @@ class LevelTables:
 
     def quantize(self, residual: Floats, level: int) -> Symbols:
         z = residual / self.steps(level)[:, None, None]
-        return np.where(np.abs(z) < DEAD_ZONE, 0, np.rint(z)).clip(-32767, 32767).astype(np.int16)
+        magnitude = np.abs(z)
+        kept = np.where(magnitude < tf.DEAD_ZONE, 0, np.floor(magnitude + tf.ROUNDING)).clip(0, 32767)
+        return np.asarray(np.copysign(kept, z), np.int16)
 
     def apply(self, prediction: Planes, symbols: Symbols, level: int) -> Planes:
         """The decoder without its learned branch: dequantize, inverse transform, add. Padded planes in and out."""

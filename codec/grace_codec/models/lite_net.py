@@ -41,14 +41,11 @@ def local_scale(luma: Tensor) -> Tensor:
     return torch.exp(tf.SCALE_POWER * log_variance).clamp(tf.SCALE_MIN, tf.SCALE_MAX)
 
 
-def round_through(x: Tensor) -> Tensor:
-    """Rounding whose gradient is the identity."""
-    return x + (torch.round(x) - x).detach()
-
-
-def quantize(z: Tensor, dead_zone: float) -> Tensor:
-    """To integers; magnitudes under `dead_zone` become zero. The gradient is the identity."""
-    return z + (torch.where(z.abs() < dead_zone, torch.zeros_like(z), torch.round(z)) - z).detach()
+def quantize(z: Tensor) -> Tensor:
+    """To integers, as transform.DEAD_ZONE and ROUNDING say. The gradient is the identity."""
+    magnitude = z.abs()
+    kept = torch.where(magnitude < tf.DEAD_ZONE, torch.zeros_like(z), torch.floor(magnitude + tf.ROUNDING))
+    return z + (torch.sign(z) * kept - z).detach()
 
 
 def _conv(inputs: int, outputs: int, size: int = 1, stride: int = 1) -> nn.Conv2d:
@@ -184,8 +181,8 @@ class LiteNet(nn.Module):
         return self._at(self.log_step, level).exp()
 
     def dequantize(self, z: Tensor, level: Tensor) -> Tensor:
-        """Integers to coefficients: the centre of each Laplacian bin lies nearer to zero than its middle."""
-        shrink = self._at(self.shrink, level).clamp(0, 0.45)
+        """Integers to coefficients: where in its bin a value is put back is learned."""
+        shrink = self._at(self.shrink, level).clamp(-tf.MAX_SHRINK, tf.MAX_SHRINK)
         return torch.sign(z.detach()) * F.relu(z.abs() - shrink) * self.steps(level)
 
     def decode(

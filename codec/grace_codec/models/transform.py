@@ -22,6 +22,11 @@ LOST_FLAGS = 4 * LOST_FREQUENCIES + 1  # and whether the vector was lost
 SCALE_FLOOR, SCALE_UNIT, SCALE_POWER = 100.0, 200.0, 0.25
 SCALE_MIN, SCALE_MAX = 0.5, 2.5
 
+# Quantization: |z| < DEAD_ZONE is 0, else floor(|z| + ROUNDING). Plain rounding (0.65, 0.5) costs 9 % of rate in closed
+# loop: noise that is coded in one frame has to be coded again in the next.
+DEAD_ZONE, ROUNDING = 0.9, 0.36
+MAX_SHRINK = 0.45  # steps by which dequantization may move a value towards zero, or away from it
+
 RANGE = 32.0  # residuals are divided by this before a learned branch sees them
 
 

@@ -13,7 +13,6 @@ from grace_codec.models import transform as tf
 from grace_codec.models.lite_net import LEVELS, STEP_COARSE, STEP_FINE, LiteNet, local_scale, quantize
 from grace_codec.training.rate import bits, rate_weight
 
-DEAD_ZONE = 0.7
 SSIM_WEIGHT = 250.0  # squared error per pixel that one unit of 1 - SSIM stands for
 CHROMA_WEIGHT = 0.25
 
@@ -65,7 +64,7 @@ class Objective(nn.Module):
         """y: (B, 1, H, W), uv: (B, 2, H/2, W/2) in 0..255. Returns the cost and per-chain figures and pictures."""
         with self.autocast():
             latents = self.net.analysis(y, uv, *views.encoder) / self.net.steps(level)
-        symbols = quantize(latents, DEAD_ZONE)
+        symbols = quantize(latents)
         rate = bits(symbols) / (y.shape[2] * y.shape[3])
         arrived = symbols if views.keep is None else symbols * views.keep
         with self.autocast():

@@ -117,7 +117,7 @@ def test_small_values_fall_into_the_dead_zone_and_large_ones_are_clipped() -> No
     model = lite()
     step = model.steps(40)
     residual = np.zeros((CHANNELS, 1, 4), np.float32)
-    residual[:, 0] = step[:, None] * np.array([0.69, -0.71, 2.4, 1e9])
+    residual[:, 0] = step[:, None] * np.array([0.89, -0.91, 2.6, 1e9])
     latents = model.quantize(Analysis(np.zeros((2, 1, 4), np.int16), residual), 40)
     assert latents.residual[5, 0].tolist() == [0, -1, 2, 32767]
 
