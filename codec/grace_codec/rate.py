@@ -16,8 +16,9 @@ from grace_codec.latents import Latents
 Floats = npt.NDArray[np.float32]
 
 LAMBDA = 0.058  # half of dD/dR = (ln 2 / 6) steps² per bit at high rate
-MIN_THRESHOLD, MAX_THRESHOLD = 0.6, 0.8  # of ±1, in steps; contexts make ±1 cheaper than its channel alone says
-FILL_LOW, FILL_HIGH, FILL_AIM = 0.88, 1.04, 0.97  # of the budget: retry below, retry above, aim
+MIN_THRESHOLD, MAX_THRESHOLD = 0.8, 1.0  # of ±1, in steps; around the 0.9 that the decoders were trained with
+ROUNDING = 0.36  # a magnitude z becomes floor(z + 0.36): as in training, which learned where to reconstruct
+FILL_LOW, FILL_HIGH, FILL_AIM = 0.93, 1.04, 0.99  # of the budget: retry below, retry above, aim
 
 
 def channel_map(luma: int, channels: int) -> npt.NDArray[np.int64]:
@@ -59,9 +60,9 @@ class FrameQuantizer:
         scaled = found.magnitude * (1 / self._steps(level)).take(found.channel)
         some = np.flatnonzero(scaled >= MIN_THRESHOLD)
         scaled, scale = scaled.take(some), self._scale_of.take(found.channel.take(some))
-        mean = np.bincount(scale, np.floor(scaled + 0.35), len(self._counts)) / self._counts
+        mean = np.bincount(scale, np.floor(scaled + ROUNDING), len(self._counts)) / self._counts
         keep = scaled >= _thresholds(mean).take(scale)
-        return some[keep], np.maximum(np.floor(scaled[keep] + 0.5), 1)
+        return some[keep], np.floor(scaled[keep] + ROUNDING)
 
     def statistics(self, level: int) -> npt.NDArray[np.float64]:
         """(scale channels, 3): elements, non-zeros, magnitude at a level; as `entropy.coder.statistics`."""
