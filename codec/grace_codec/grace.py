@@ -329,7 +329,7 @@ class GraceCodec:
                 rejected[j] = str(error)
         used = frozenset(chunks)
         shown = None
-        if len(chunks) == received.total:
+        if chunks and len(chunks) == received.total:
             try:
                 shown = _still([chunks[j] for j in range(received.total)])
             except RejectedError as error:
