@@ -97,7 +97,7 @@ def test_search_stays_within_its_bounds_on_unrelated_pictures() -> None:
     ReferencePicture(b).compensate(motion)
 
 
-def test_received_vectors_are_kept_and_gaps_take_their_neighbours_median() -> None:
+def test_received_vectors_are_kept_and_gaps_take_their_neighbours_mean() -> None:
     motion = field(80, 80, 8, -4)
     motion[:, 4, 4] = 100, 100
     received = np.ones((5, 5), bool)
