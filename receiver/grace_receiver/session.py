@@ -95,8 +95,10 @@ class ReceiverSession:
         return lineage
 
     def retained(self) -> Retained:
-        """The states and received frames that the driver must keep."""
-        return self._resync.retained()
+        """The states and received frames that the driver must keep, for what it was told and what it has yet to hear."""
+        kept = self._resync.retained()
+        named = {event.step.parent for event in self._events if isinstance(event, CarryWanted)}
+        return Retained(kept.lineages | named, kept.oldest_frame_id) if named else kept
 
     # -- the machine's five verbs --------------------------------------------------------------------------------------
 

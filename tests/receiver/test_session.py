@@ -101,6 +101,18 @@ def test_frame_of_which_nothing_arrived_carries_the_state_on() -> None:
     assert [(event.step.parent, event.step.result) for event in carried] == [(key, lineage(key, 1, 0, 0))]
 
 
+def test_state_is_retained_until_the_driver_has_heard_that_it_is_carried_on() -> None:
+    session = ReceiverSession(CONFIG)
+    key = receive_key(session)
+    session.receive_datagram(datagram(1, 0, 1, key), 40_000)
+    assert len(orders_of(session)) == 1
+    session.receive_datagram(datagram(4, 0, 1, 77), 160_000)  # nothing of 2 and 3 while 1 is being decoded
+    reached = session.on_decoded(1, decoded([0]), 161_000)
+    assert reached in session.retained().lineages
+    carried = [event.step for event in events_of(session) if isinstance(event, CarryWanted)]
+    assert [step.parent for step in carried] == [reached, carried[0].result]
+
+
 def test_without_a_key_frame_one_is_requested() -> None:
     session = ReceiverSession(CONFIG)
     session.receive_datagram(datagram(5, 0, 1, 1234), 0)
