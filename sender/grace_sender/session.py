@@ -256,7 +256,7 @@ class SenderSession:
             padding_bytes=padding,
         )
         data = rtp.build_rtp(packet, config.transport_seq_id)
-        self._controller.on_packet_sent(PacketSent(self._seq, now_us, len(data), cluster))
+        self._controller.on_packet_sent(PacketSent(self._seq, now_us, len(data), cluster, padding > 0))
         self._events.append(PacketLeft(now_us, self._seq, what[0], what[1], len(data), what[2]))
         self._sent_bytes.append((now_us, len(data), what[2] == "resend"))
         self._seq += 1

@@ -181,9 +181,19 @@ def test_key_frame_is_asked_for_at_once_and_every_round_trip() -> None:
     requests.ask(8, 50 * MS)
     assert requests.request_to_send(150 * MS) is None
     assert requests.request_to_send(151 * MS) == KeyFrameRequest(8)
-    requests.satisfied()
+    requests.satisfied(9)
     assert requests.get_timer() is None
     assert not requests.waiting
+
+
+def test_frame_from_before_the_request_does_not_answer_it() -> None:
+    requests = KeyFrameRequester()
+    requests.ask(8, 0)
+    assert requests.request_to_send(0) == KeyFrameRequest(8)
+    requests.satisfied(7)  # it was still being decoded
+    assert requests.request_to_send(100 * MS) == KeyFrameRequest(8)
+    requests.reset()
+    assert requests.get_timer() is None
 
 
 # -- the sender's store

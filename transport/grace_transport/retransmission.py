@@ -187,8 +187,14 @@ class KeyFrameRequester:
         if self._due_us is None:
             self._due_us = now_us
 
-    def satisfied(self) -> None:
-        self._due_us = None
+    def satisfied(self, frame_id: int) -> None:
+        """`frame_id` was decoded completely. It answers the request unless it is older than what was asked about."""
+        if self._last_frame_id is None or frame_id > self._last_frame_id:
+            self._due_us = None
+
+    def reset(self) -> None:
+        """The stream is another one now: its frame numbers answer nothing that was asked about the old one."""
+        self._last_frame_id = self._due_us = None
 
     def get_timer(self) -> int | None:
         return self._due_us

@@ -136,7 +136,7 @@ class ReceiverResync:
         if plan.in_sync:
             self._confirm(frame_id)
         if plan.in_sync and seen.complete:
-            self.key_frames.satisfied()
+            self.key_frames.satisfied(frame_id)
             self._acknowledge = report
         else:
             self._queue(report, now_us)
@@ -162,6 +162,7 @@ class ReceiverResync:
         """The stream is another one now: forget all states. The next frame that is no key frame asks for one.
 
         A frame that is being decoded is still to be concluded, to no effect."""
+        self.key_frames.reset()
         self._states.clear()
         self._own = self._newest = self._acknowledge = None
         self._seen.clear()
