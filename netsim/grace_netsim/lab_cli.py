@@ -133,6 +133,7 @@ def demo(
 def _run(requests: list[CallRequest], folder: Path, jobs: int) -> list[Row]:
     """Prepare and run with progress on the terminal, then a table."""
     from grace_netsim.lab_run import check_requests, prepare, run_all
+    from grace_netsim.report import write_provenance
 
     check_requests(requests)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -145,6 +146,7 @@ def _run(requests: list[CallRequest], folder: Path, jobs: int) -> list[Row]:
         for row in run_all(requests, folder, min(jobs, len(requests))):
             rows.append(row)
             progress.advance(bar)
+    write_provenance(folder)
     _print_rows(sorted(rows, key=lambda row: (str(row["scheme"]), str(row["video"]), str(row["trace"]))))
     return rows
 

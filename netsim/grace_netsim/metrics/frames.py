@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from grace_netsim.log import Event, SessionLog
 
@@ -34,8 +36,13 @@ class FrameOutcome:
         return self.delay_us is not None and self.delay_us <= LATE_US
 
 
-def frame_outcomes(log: SessionLog) -> list[FrameOutcome]:
+def frame_outcomes(log: SessionLog) -> tuple[FrameOutcome, ...]:
     """All captured frames in capture order. A frame that is shown twice counts with its first showing."""
+    return _outcomes(log, len(log))
+
+
+@lru_cache(maxsize=1)  # every metric asks for the same; a log only grows
+def _outcomes(log: SessionLog, events: int) -> tuple[FrameOutcome, ...]:
     frames: dict[int, FrameOutcome] = {}
     for event in log.named("frame_captured"):
         frame_id = event.integer("frame_id")
@@ -45,7 +52,7 @@ def frame_outcomes(log: SessionLog) -> list[FrameOutcome]:
             frame = frames.get(event.integer("frame_id"))
             if frame is not None:
                 frames[frame.frame_id] = update(frame, event)
-    return sorted(frames.values(), key=lambda frame: frame.captured_us)
+    return tuple(sorted(frames.values(), key=lambda frame: frame.captured_us))
 
 
 def _skipped(frame: FrameOutcome, event: Event) -> FrameOutcome:
@@ -87,7 +94,7 @@ def frame_interval_us(log: SessionLog) -> int:
     return round(1_000_000 / fps) if fps else 40_000
 
 
-def video_length_us(log: SessionLog, frames: list[FrameOutcome]) -> int:
+def video_length_us(log: SessionLog, frames: Sequence[FrameOutcome]) -> int:
     """Length of the captured video: first to last capture and one frame interval more; 0 without frames."""
     if not frames:
         return 0

@@ -44,17 +44,17 @@ def _seconds(at_us: int) -> float:
     return round(at_us / 1e6, 3)
 
 
-def _groups(frames: list[FrameOutcome], max_points: int) -> list[list[FrameOutcome]]:
+def _groups(frames: Sequence[FrameOutcome], max_points: int) -> list[list[FrameOutcome]]:
     size = -(-len(frames) // max_points) or 1
     return [frames[start : start + size] for start in range(0, len(frames), size)]
 
 
-def _worst_delay(group: list[FrameOutcome]) -> float | None:
+def _worst_delay(group: Sequence[FrameOutcome]) -> float | None:
     delays = [frame.delay_us for frame in group if frame.delay_us is not None]
     return round(max(delays) / 1000, 1) if delays else None
 
 
-def _worst_ssim(group: list[FrameOutcome]) -> float | None:
+def _worst_ssim(group: Sequence[FrameOutcome]) -> float | None:
     values = [frame.ssim for frame in group if frame.ssim is not None]
     return round(ssim_to_db(min(values)), 2) if values else None
 
