@@ -44,7 +44,7 @@ def _seconds(at_us: int) -> float:
     return round(at_us / 1e6, 3)
 
 
-def _groups(frames: Sequence[FrameOutcome], max_points: int) -> list[list[FrameOutcome]]:
+def _groups(frames: Sequence[FrameOutcome], max_points: int) -> list[Sequence[FrameOutcome]]:
     size = -(-len(frames) // max_points) or 1
     return [frames[start : start + size] for start in range(0, len(frames), size)]
 
