@@ -16,7 +16,7 @@ from grace_codec.latents import Latents
 Floats = npt.NDArray[np.float32]
 
 LAMBDA = 0.058  # half of dD/dR = (ln 2 / 6) steps² per bit at high rate
-MIN_THRESHOLD, MAX_THRESHOLD = 0.8, 1.0  # of ±1, in steps; around the 0.9 that the decoders were trained with
+MIN_THRESHOLD, MAX_THRESHOLD = 0.9, 1.1  # of ±1, in steps; decoders were trained with 0.9
 ROUNDING = 0.36  # a magnitude z becomes floor(z + 0.36): as in training, which learned where to reconstruct
 FILL_LOW, FILL_HIGH, FILL_AIM = 0.93, 1.04, 0.99  # of the budget: retry below, retry above, aim
 
