@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from grace_codec import quality
 from grace_codec.api import PacketCodec
 from grace_codec.types import CodedFrame, Decoded, Frame
 from grace_netsim.clock import VirtualClock
@@ -20,7 +21,6 @@ from grace_netsim.cost import ComputeCost, run_timed
 from grace_netsim.link import Link, LinkConfig
 from grace_netsim.link_events import LinkDropped
 from grace_netsim.log import SessionLog
-from grace_netsim.metrics import quality
 from grace_netsim.rates import RateSeries
 from grace_receiver.decoding import DecodingDesk
 from grace_receiver.events import (
@@ -253,7 +253,7 @@ class Lab:
         shown, ssim, psnr = self._shown[event.frame_id], None, None
         if shown is not None and self._config.pixels:
             captured = self._source(event.frame_id)
-            ssim, psnr = quality.ssim(captured.y, shown.y), quality.psnr(captured.y, shown.y)
+            ssim, psnr = quality.ssim(captured.y, shown.y), quality.psnr_db(captured.y, shown.y)
             if self._on_shown is not None:
                 self._on_shown(captured, shown)
         self._log.emit(

@@ -26,7 +26,7 @@ from grace_netsim.lab import CallConfig, Lab
 from grace_netsim.link import LinkConfig
 from grace_netsim.log import SessionLog
 from grace_netsim.metrics import measure
-from grace_netsim.metrics.quality import VMAF_MISSING, Luma, vmaf, vmaf_ffmpeg
+from grace_netsim.metrics.vmaf import VMAF_MISSING, Luma, vmaf, vmaf_ffmpeg
 from grace_netsim.stages import IidLoss
 from grace_netsim.trace import load_opportunities, load_rates
 from grace_transport.congestion import find_controller

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from grace_codec.quality import ssim_to_db
 from grace_netsim.log import SessionLog
 from grace_netsim.metrics.frames import frame_outcomes
-from grace_netsim.metrics.quality import ssim_to_db
 
 
 def ssim_db(log: SessionLog) -> float | None:

@@ -1,60 +1,25 @@
-"""How alike two pictures are: SSIM, PSNR, and VMAF where an ffmpeg with libvmaf exists. Luma only."""
+"""VMAF of what was shown, where an ffmpeg with libvmaf exists. SSIM and PSNR are `grace_codec.quality`."""
 
 from __future__ import annotations
 
 import importlib
 import json
-import math
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Luma = npt.NDArray[np.uint8]
 
-MAX_SSIM_DB = 60.0
-"""Ceiling for pictures (nearly) without any difference, whose SSIM in dB would be infinite."""
-MAX_PSNR_DB = 100.0
 VMAF_MISSING = (
     "VMAF is left out: no ffmpeg with libvmaf on this machine. `pip install imageio-ffmpeg` brings one, "
     "or put one on the PATH and see that `ffmpeg -filters` lists libvmaf."
 )
-
-
-def ssim(reference: Luma, shown: Luma) -> float:
-    """Structural similarity of two (H, W) uint8 planes, 1 for equal ones (Wang et al. 2004: Gaussian 11x11, sigma 1.5).
-
-    OpenCV's QualitySSIM; about 10 ms at 640x360 on one core. Raises ValueError where the sizes differ."""
-    import cv2
-
-    _check_sizes(reference, shown)
-    cv2.setNumThreads(1)
-    quality: Any = cv2.quality
-    return float(quality.QualitySSIM_compute(reference, shown)[0][0])
-
-
-def ssim_to_db(value: float) -> float:
-    """-10 log10(1 - SSIM), as the paper expresses it, at most MAX_SSIM_DB."""
-    return min(MAX_SSIM_DB, -10 * math.log10(max(1 - value, 1e-12)))
-
-
-def psnr(reference: Luma, shown: Luma) -> float:
-    """Peak signal-to-noise ratio of two (H, W) uint8 planes in dB, at most MAX_PSNR_DB."""
-    import cv2
-
-    _check_sizes(reference, shown)
-    return min(MAX_PSNR_DB, float(cv2.PSNR(reference, shown)))
-
-
-def _check_sizes(reference: Luma, shown: Luma) -> None:
-    if reference.shape != shown.shape:
-        raise ValueError(f"pictures of different size: {reference.shape} and {shown.shape}")
 
 
 @cache
@@ -97,7 +62,8 @@ def _write_pairs(pairs: Iterable[tuple[Luma, Luma]], reference: Path, shown: Pat
     size = (0, 0)
     with reference.open("wb") as left, shown.open("wb") as right:
         for a, b in pairs:
-            _check_sizes(a, b)
+            if a.shape != b.shape:
+                raise ValueError(f"pictures of different size: {a.shape} and {b.shape}")
             size = (a.shape[0], a.shape[1])
             grey = bytes([128]) * (a.size // 2)
             left.write(a.tobytes() + grey)
