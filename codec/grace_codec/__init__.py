@@ -1,1 +1,1 @@
-"""Frames in, independently decodable packets out, frames back from any subset of them. Knows no network and no clock."""
+"""Frames in, independently decodable packets out, frames back from any subset of them. Knows no network."""

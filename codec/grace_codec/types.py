@@ -1,4 +1,4 @@
-"""Data that flows through a packet codec. Owns frames, budgets and coded frames; refuses to know packets on the wire."""
+"""Data that flows through a packet codec. Owns frames, budgets and coded frames; refuses to know the wire."""
 
 from __future__ import annotations
 

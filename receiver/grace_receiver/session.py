@@ -95,7 +95,7 @@ class ReceiverSession:
         return lineage
 
     def retained(self) -> Retained:
-        """The states and received frames that the driver must keep, for what it was told and what it has yet to hear."""
+        """The states and received frames that the driver must keep, for what it has yet to hear too."""
         kept = self._resync.retained()
         named = {event.step.parent for event in self._events if isinstance(event, CarryWanted)}
         return Retained(kept.lineages | named, kept.oldest_frame_id) if named else kept
