@@ -67,13 +67,11 @@ def _stage(name: str, steps: int | None, batch: int | None, size: int | None) ->
 def _trainer(
     stage: Stage, data: Path, runs: Path, cache: Path | None, accelerator: str, devices: int, console: Console
 ) -> Trainer:
-    import torch
     from lightning_fabric import Fabric
 
     from grace_codec.training.clips import load_folder
     from grace_codec.training.loop import RunFolder, Trainer
 
-    torch.set_flush_denormal(True)  # Laplace tails make denormals, which are slow
     fabric = Fabric(accelerator=accelerator, devices=devices)
     fabric.launch()
     start = RunFolder(runs / stage.start).weights if stage.start else None
@@ -86,6 +84,8 @@ def _trainer(
 
 
 def _run(trainer: Trainer, until: int | None, console: Console) -> None:
+    import torch
+
     with Progress(console=console, disable=trainer.fabric.global_rank > 0) as progress:
         task = progress.add_task(trainer.stage.name, total=trainer.stage.steps, completed=trainer.step)
 
@@ -93,7 +93,11 @@ def _run(trainer: Trainer, until: int | None, console: Console) -> None:
             figures = " ".join(f"{k}={v:.3f}" for k, v in means.items())
             progress.update(task, completed=step, description=f"{trainer.stage.name} {figures}")
 
-        trainer.run(until, on_step)
+        torch.set_flush_denormal(True)  # Laplace tails make denormals, which are slow
+        try:
+            trainer.run(until, on_step)
+        finally:  # it is a state of the processor: whatever else runs in this process wants it back
+            torch.set_flush_denormal(False)
 
 
 def _evaluate(trainer: Trainer, data: Path, cache: Path | None, console: Console) -> dict[str, Any]:
