@@ -142,6 +142,7 @@ def evaluation(
     fps: Fps = 25.0,
     frames: Annotated[int | None, typer.Option(help="At most this many frames.")] = None,
     packet_overhead: Annotated[int, typer.Option(help="Bytes to count per packet on top (RTP, UDP, IP: 50-70).")] = 0,
+    anchor: Annotated[str, typer.Option(help="How x264 and x265 hold their rate: crf or bitrate.")] = "crf",
     seed: Annotated[int, typer.Option(help="Which packets are lost.")] = 0,
     backend: Backend = None,
 ) -> None:
@@ -160,7 +161,9 @@ def evaluation(
             raise ValueError(f"unknown codec {', '.join(unknown)}; there are {', '.join(CLASSICAL)}")
         losses = tuple(float(x) for x in loss.split(","))
         rates = tuple(_bitrate(x) for x in bitrate.split(","))
-        request = Request(rates, losses, names, burst, seed, packet_overhead)
+        if anchor not in ("crf", "bitrate"):
+            raise ValueError(f"anchor {anchor!r}: crf or bitrate")
+        request = Request(rates, losses, names, burst, seed, packet_overhead, anchor)
         GraceCodec.load(profile, backend)
         results = {}
         for source in video:

@@ -21,7 +21,7 @@ KEY_FACTOR = 8  # budget of the first frame in budgets of the others; x264 and x
 MAX_PAYLOAD = 1150
 CLASSICAL = {"h264": "libx264", "h265": "libx265", "vp8": "libvpx"}
 CRFS = (16, 20, 24, 28, 32, 36, 40, 44)
-VP8_SCALES = (0.15, 0.3, 0.6, 1.0, 1.6, 2.5, 4.0, 7.0)
+BITRATE_SCALES = (0.15, 0.3, 0.6, 1.0, 1.6, 2.5, 4.0, 7.0)  # of the geometric mean of the bitrates asked for
 
 Progress = Callable[[str], None]
 
@@ -134,16 +134,29 @@ def loss_drop(clean: Sequence[FrameFigures], lossy: Sequence[FrameFigures], burs
     return float(np.mean([clean[i].ssim_db - lossy[i].ssim_db for i in hit])) if hit else 0.0
 
 
-def classical_points(
-    frames: Sequence[Frame], name: str, bitrates: Sequence[int], fps: float, packet_overhead: int
-) -> list[Point]:
-    """A classical codec over a sweep of qualities (VP8: of bitrates), each frame in packets of MAX_PAYLOAD."""
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to measure. against: names of CLASSICAL. anchor: how x264 and x265 hold their rate, "crf" (one quality
+    throughout, whatever a frame takes) or "bitrate" (with a buffer of one second, as in a call; VP8 always)."""
+
+    bitrates_bps: tuple[int, ...]
+    losses: tuple[float, ...]
+    against: tuple[str, ...]
+    burst_frames: int = 3
+    seed: int = 0
+    packet_overhead: int = 0
+    anchor: str = "crf"
+
+
+def classical_points(frames: Sequence[Frame], name: str, fps: float, request: Request) -> list[Point]:
+    """A classical codec over a sweep of qualities or of bitrates, each frame in packets of MAX_PAYLOAD."""
     codec = CLASSICAL[name]
     rates: list[Quality | Bitrate] = [Quality(crf) for crf in CRFS]
-    if name == "vp8":
-        middle = float(np.exp(np.mean(np.log(bitrates))))
-        rates = [Bitrate(round(scale * middle)) for scale in VP8_SCALES]
-    return [_measured(encode_clip(frames, codec, rate, fps), frames, fps, packet_overhead) for rate in rates]
+    if request.anchor == "bitrate" or name == "vp8":
+        middle = float(np.exp(np.mean(np.log(request.bitrates_bps))))
+        rates = [Bitrate(round(scale * middle)) for scale in BITRATE_SCALES]
+    overhead = request.packet_overhead
+    return [_measured(encode_clip(frames, codec, rate, fps), frames, fps, overhead) for rate in rates]
 
 
 def _measured(stream: ClassicalStream, frames: Sequence[Frame], fps: float, packet_overhead: int) -> Point:
@@ -173,18 +186,6 @@ def bd_rate(anchor: Sequence[Point], tested: Sequence[Point]) -> float | None:
     return float((np.exp(np.mean(logs[0] - logs[1])) - 1) * 100)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to measure. against: names of CLASSICAL."""
-
-    bitrates_bps: tuple[int, ...]
-    losses: tuple[float, ...]
-    against: tuple[str, ...]
-    burst_frames: int = 3
-    seed: int = 0
-    packet_overhead: int = 0
-
-
 def evaluate(
     make: Callable[[], PacketCodec], frames: Sequence[Frame], fps: float, request: Request, progress: Progress
 ) -> dict[str, Any]:
@@ -207,7 +208,7 @@ def evaluate(
     against = {}
     for name in request.against:
         progress(name)
-        theirs = classical_points(frames, name, request.bitrates_bps, fps, request.packet_overhead)
+        theirs = classical_points(frames, name, fps, request)
         rate = bd_rate(theirs, ours)
         against[name] = {
             "points": [_rounded(p) for p in theirs],
@@ -217,6 +218,7 @@ def evaluate(
     return {"frames": len(frames), "fps": fps, "size": f"{frames[0].width}x{frames[0].height}"} | {
         "packet_overhead_bytes": request.packet_overhead,
         "burst_frames": request.burst_frames,
+        "anchor": request.anchor,
         "grace": rows,
         "against": against,
     }

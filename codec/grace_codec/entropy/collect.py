@@ -39,7 +39,7 @@ def short_clips(files: Iterable[Path], size: tuple[int, int] | None, frames: int
 
 def _closed_loop(model: VideoModel, clip: Sequence[Planes], level: int) -> Iterator[Latents]:
     height, width = clip[0][0].shape
-    crf = round(58 - 38 * level / (model.profile.levels - 1))
+    crf = max(8, round(46 - 0.36 * level))
     reference = decode_still(encode_still(clip[0], crf), width, height)
     assert reference is not None
     for index, planes in enumerate(clip[1:]):
