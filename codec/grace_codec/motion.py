@@ -76,20 +76,14 @@ class Sampler:
     def _make(self, codes: npt.NDArray[np.int16]) -> None:
         """Interpolate the phases (4 * y + x) that are read for the first time: across, then down; exact in floats."""
         wanted = np.bincount(codes.ravel(), minlength=PHASES * PHASES) > 0
-        kernel = taps(self.block)
-        middle = kernel.shape[1] // 2 - 1
-        one = np.ones((1, 1), np.float32)
         for code in np.flatnonzero(wanted & ~self._made):
             y, x = divmod(int(code), PHASES)
             if x not in self._across:
-                source = self._stack[: self._rows]
-                row = kernel[x][None] if x else one
-                anchor = (middle, 0) if x else (0, 0)
-                self._across[x] = cv2.filter2D(source, cv2.CV_32F, row, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
-            column, anchor = (kernel[y][:, None], (0, middle)) if y else (one, (0, 0))
-            down = cv2.filter2D(self._across[x], cv2.CV_32F, column, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
-            np.rint(down, out=down)
-            self._stack[code * self._rows : (code + 1) * self._rows] = np.clip(down, 0, 255, out=down)
+                plane = self._stack[: self._rows].astype(np.float32)
+                self._across[x] = _filter(plane, taps(self.block)[x][None]) if x else plane
+            down = _filter(self._across[x], taps(self.block)[y][:, None]) if y else self._across[x]
+            rounded = cv2.convertScaleAbs(cv2.max(down, 0.0))  # saturates, halves to even
+            self._stack[code * self._rows : (code + 1) * self._rows] = rounded
             self._made[code] = True
 
     def offsets(self, vectors: Motion) -> Motion:
@@ -106,6 +100,13 @@ class Sampler:
         return np.asarray(
             cv2.remap(self._stack, where, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE), np.uint8
         )
+
+
+def _filter(plane: npt.NDArray[np.float32], kernel: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """kernel: one row or one column; its middle-left tap is the sample itself."""
+    anchor = max(0, kernel.shape[1] // 2 - 1), max(0, kernel.shape[0] // 2 - 1)
+    out = cv2.filter2D(plane, cv2.CV_32F, kernel, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(out, np.float32)
 
 
 class ReferencePicture:
