@@ -31,7 +31,7 @@ STAGES: dict[str, Stage] = {
     s.name: s
     for s in (
         Stage("pretrain", None, "grace-p", NO_LOSS, EVERYTHING, 4600, 8e-4, 1),
-        Stage("joint", "pretrain", "grace-lite", PAPER_LOSS, EVERYTHING, 3300, 5e-4, 2),
+        Stage("joint", "pretrain", "grace-lite", PAPER_LOSS, EVERYTHING, 5500, 5e-4, 2),
         Stage("decoder", "pretrain", "grace-d", PAPER_LOSS, DECODER, 800, 4e-4, 3),
         Stage("levels", "joint", "grace-lite", PAPER_LOSS, LEVEL_TABLES, 300, 2e-4, 4),
     )
