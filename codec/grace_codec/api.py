@@ -12,9 +12,7 @@ class LossResponse(Enum):
     """How sender and receiver answer a lost packet of this scheme. Transport implements each once."""
 
     RESYNC = "resync"  # decode what came, report it, the encoder re-derives the reference (paper 4.2)
-    KEYFRAME = "keyframe"  # an incomplete frame is lost; ask for a key frame
     RETRANSMIT = "retransmit"  # wait for the missing packets, ask for them again (NACK)
-    NONE = "none"  # nothing is done
 
 
 @runtime_checkable

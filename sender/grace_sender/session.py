@@ -107,18 +107,15 @@ class SenderSession:
         if not payloads or (key and order.parent) or (not key and not order.parent):
             raise ValueError(f"frame {frame_id}: key={key} with {len(payloads)} payloads does not answer the order")
         self._encoding = None
-        parent = 0 if key else order.parent
-        lineage = self._resync.on_encoded(frame_id, parent, len(payloads), key, now_us)
+        lineage = self._resync.on_encoded(frame_id, order.parent, len(payloads), key, now_us)
         self._newest_frame_id = frame_id
         if key:
             self._newest_key = frame_id
         self._report_resync(frame_id, now_us)
         size = sum(map(len, payloads))
-        self._events.append(FrameEncoded(now_us, frame_id, key, size, len(payloads), parent, lineage))
+        self._events.append(FrameEncoded(now_us, frame_id, key, size, len(payloads), order.parent, lineage))
         self._enqueue_frame(order, key, payloads, now_us)
-        if self._pending is not None:
-            pending, self._pending = self._pending, None
-            self._start_encode(*pending, now_us)
+        self._start_pending(now_us)
         return lineage
 
     def on_encode_failed(self, frame_id: int, reason: str, now_us: int) -> None:
@@ -126,6 +123,7 @@ class SenderSession:
         if self._encoding is not None and self._encoding.frame_id == frame_id:
             self._encoding = None
             self._events.append(FrameSkipped(now_us, frame_id, reason))
+            self._start_pending(now_us)
 
     def retained(self) -> resync.Retained:
         """The states and coded frames that the driver must keep."""
@@ -176,6 +174,11 @@ class SenderSession:
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
+    def _start_pending(self, now_us: int) -> None:
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            self._start_encode(*pending, now_us)
+
     def _start_encode(self, frame_id: int, captured_us: int, now_us: int) -> None:
         rtt_us = self._controller.rtt_us()
         self._resync.set_rtt(rtt_us)
@@ -212,11 +215,10 @@ class SenderSession:
 
     def _enqueue_frame(self, order: EncodeWanted, key: bool, payloads: tuple[bytes, ...], now_us: int) -> None:
         total, last = len(payloads), len(payloads) - 1
-        parent = 0 if key else order.parent
         timestamp = media.rtp_timestamp(order.captured_us)
         for index, payload in enumerate(payloads):
             packet = MediaPacket(
-                order.frame_id, index, total, parent, self._config.profile, key, order.captured_us, payload
+                order.frame_id, index, total, order.parent, self._config.profile, key, order.captured_us, payload
             )
             item = _Outgoing(media.build_media(packet), timestamp, index == last, order.frame_id, index, "media")
             self._sent.add(order.frame_id, index, item, len(item.payload), now_us)

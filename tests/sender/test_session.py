@@ -122,6 +122,18 @@ def test_slow_encoder_skips_the_older_of_two_waiting_frames() -> None:
     assert order_of(session).frame_id == 2
 
 
+def test_failed_encode_is_skipped_and_the_waiting_frame_follows() -> None:
+    session = make_session()
+    complete = send_frame(session, 0, (b"k",), key=True)
+    session.on_frame(1, 40_000, 40_000)
+    session.on_frame(2, 80_000, 80_000)
+    events_of(session)
+    session.on_encode_failed(1, "encoder died", 90_000)
+    events = events_of(session)
+    assert [event.frame_id for event in events if isinstance(event, FrameSkipped)] == [1]
+    assert [(e.frame_id, e.parent) for e in events if isinstance(e, EncodeWanted)] == [(2, complete)]
+
+
 def test_frame_is_skipped_while_the_send_queue_is_long() -> None:
     session = make_session(start_bps=100_000)  # paced at 250 kbit/s: 20 kB take 640 ms
     send_frame(session, 0, (bytes(1000),) * 20, key=True)
