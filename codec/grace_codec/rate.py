@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float32]
 LAMBDA = 0.058  # half of dD/dR = (ln 2 / 6) steps² per bit at high rate
 MIN_THRESHOLD, MAX_THRESHOLD = 0.9, 1.1  # of ±1, in steps; decoders were trained with 0.9
 ROUNDING = 0.36  # a magnitude z becomes floor(z + 0.36): as in training, which learned where to reconstruct
-FILL_LOW, FILL_HIGH, FILL_AIM = 0.93, 1.04, 0.99  # of the budget: retry below, retry above, aim
+FILL_LOW, FILL_HIGH, FILL_AIM = 0.9, 1.04, 0.98  # of the budget: retry below, retry above, aim
 
 
 def channel_map(luma: int, channels: int) -> npt.NDArray[np.int64]:

@@ -147,7 +147,7 @@ class _Push:
 
     def _nonzero(self, component: int, group: Integers) -> Where:
         area = self._places[component].area
-        row, position = np.divmod(np.flatnonzero(self._planes[component].reshape(-1, area)[group]), area)
+        row, position = np.divmod(np.flatnonzero(self._planes[component].reshape(-1, area)[group] != 0), area)
         return np.asarray(group.take(row) * area + position, np.int32)
 
     def values(self, component: int, packets: Bytes, classes: Bytes, elements: Where, leading: bool = False) -> Values:

@@ -104,6 +104,12 @@ def _neighbourhood(activity: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     return np.minimum(total, len(_OBSERVED) - 1, out=total)
 
 
+def _bounded(classes: Steps) -> Bytes:
+    """Clip to the classes there are, in place."""
+    np.maximum(classes, 0, out=classes)
+    return np.minimum(classes, CLASSES - 1, out=classes).view(np.uint8)
+
+
 class Contexts:
     """Contexts of one component in all packets of one frame, group by group of its channels.
 
@@ -140,7 +146,7 @@ class Contexts:
         """(len(group)·area,) class of every element of these channels."""
         classes = self.steps(buckets, False).take(self._place.mapping.cell[group])
         classes += self._scales[group, None]
-        return np.asarray(classes.clip(0, CLASSES - 1, out=classes).view(np.uint8).reshape(-1))
+        return np.asarray(_bounded(classes).reshape(-1))
 
     def strips(self, buckets: Bytes, group: Integers) -> Strips:
         """All strips of these channels with the class of each: mean scale of its channels and step of its position."""
@@ -155,7 +161,7 @@ class Contexts:
             scale = np.minimum(np.searchsorted(self._tables.mean, mean), CLASSES - 1).astype(np.int8)
             classes = steps + scale.take(phase)
             base = ((np.maximum(count, 1) - 1) * CLASSES).astype(np.uint8).take(phase)
-            tables = base + classes.clip(0, CLASSES - 1, out=classes).view(np.uint8)
+            tables = base + _bounded(classes)
             some = np.flatnonzero((count > 0).take(phase))
             found.append(
                 (some + part * where.n * self._place.area, self._place.cell_owner.take(some), tables.take(some))
@@ -173,7 +179,7 @@ class Contexts:
     def singly(self, buckets: Bytes, elements: Where, cells: Where, after_nonzero: bool) -> Bytes:
         """Class of each of these elements, whose cells are given."""
         classes = self.steps(buckets.take(cells), after_nonzero) + self._scales.take(elements // self._place.area)
-        return np.asarray(classes.clip(0, CLASSES - 1, out=classes).view(np.uint8))
+        return np.asarray(_bounded(classes))
 
     def _by_phase(self, group: Integers) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
         """(n, multiple of RUN): the channels of the group that go with each phase; and each channel's column."""

@@ -103,7 +103,7 @@ def _dense(place: Layout, contexts: Contexts, component: int, group: Integers, r
         mine = np.flatnonzero(received.take(packets))
         elements, packets, classes = elements.take(mine), packets.take(mine), classes.take(mine)
     values = code.values(component, packets, classes, elements)
-    hit = np.flatnonzero(values)
+    hit = np.flatnonzero(values != 0)
     contexts.update(group, place.mapping.cell.reshape(-1).take(elements.take(hit)), values.take(hit))
 
 
@@ -113,7 +113,7 @@ def _sparse(place: Layout, contexts: Contexts, component: int, group: Integers, 
     if not received.all():
         strips = _only(strips, received)
     firsts = code.firsts(component, group, strips)
-    hit = np.flatnonzero(firsts)
+    hit = np.flatnonzero(firsts != 0)
     where, packets, column = strips.where.take(hit), strips.packets.take(hit), firsts.take(hit).astype(np.int64) - 1
     leading, cells = contexts.elements(strips, where, column)
     classes = contexts.singly(buckets, leading, cells, False)
@@ -125,7 +125,7 @@ def _sparse(place: Layout, contexts: Contexts, component: int, group: Integers, 
     rest, rest_cells, packets = rest.take(some), rest_cells.take(some), packets.take(row.take(some))
     classes = contexts.singly(buckets, rest, rest_cells, True)
     more = code.values(component, packets, classes, rest)
-    kept = np.flatnonzero(more)
+    kept = np.flatnonzero(more != 0)
     contexts.update(group, np.concatenate([cells, rest_cells.take(kept)]), np.concatenate([values, more.take(kept)]))
 
 

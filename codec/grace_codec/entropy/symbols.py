@@ -45,7 +45,7 @@ def models(table: Integers) -> tuple[Model, ...]:
 def fold(values: npt.NDArray[np.int16]) -> Values:
     """0, +1, −1, +2, −2, … as 0, 1, 2, 3, 4, …; magnitudes beyond LARGEST as ESCAPE. Zero is symbol 0: ANS codes
     leading zeros of a stream for nothing."""
-    clipped = np.clip(values, -LARGEST - 1, LARGEST + 1)
+    clipped = np.minimum(np.maximum(values, -LARGEST - 1), LARGEST + 1)
     return np.asarray(_FOLD.take(clipped, mode="wrap"), np.int32)
 
 
