@@ -106,9 +106,9 @@ class LatentCoder:
 
     def _masks(self, height: int, width: int, received: Flags) -> tuple[Flags, Flags]:
         """(2, H, W) and (C, H, W): which elements travel in the packets marked."""
-        motion_mask = received[mapping(1, height, width, len(received)).packet].repeat(2, 0)
+        motion_mask = received[mapping(1, height, width, len(received)).packet()].repeat(2, 0)
         places = layouts(self.tables, height, width, len(received))
-        luma, chroma = (received.take(place.owner).view(np.int8).astype(np.int16) for place in places)
+        luma, chroma = (received.take(place.mapping.packet()).astype(np.int16).reshape(-1) for place in places)
         return motion_mask, merge(Planes(luma, chroma), self.tables.luma, height, width).astype(np.bool_)
 
     def _pop_motion(self, poppers: dict[int, Popper], geometry: Geometry, received: Flags) -> Values:
@@ -124,7 +124,9 @@ class LatentCoder:
 
     def _pop_residual(self, poppers: dict[int, Popper], geometry: Geometry, scales: dict[int, Integers]) -> Values:
         places = layouts(self.tables, geometry.height, geometry.width, geometry.packets)
-        popped = _Pop(self.tables, poppers, Planes(*(np.zeros(len(place.owner), np.int16) for place in places)))
+        popped = _Pop(
+            self.tables, poppers, Planes(*(np.zeros(place.mapping.channels * place.area, np.int16) for place in places))
+        )
         for agreed in _agreeing(scales):
             received = np.zeros(geometry.packets, np.bool_)
             received[agreed] = True

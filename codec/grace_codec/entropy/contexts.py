@@ -45,19 +45,9 @@ class Layout:
         return self.mapping.height * self.mapping.width
 
     @cached_property
-    def owner(self) -> Bytes:
-        """(channels·area,) packet of each element."""
-        return self.mapping.packet.reshape(-1)
-
-    @cached_property
     def cell_owner(self) -> Bytes:
         """(n·area,) packet of each (packet, position)."""
         return np.repeat(np.arange(self.mapping.n), self.area).astype(np.uint8)
-
-    @cached_property
-    def phase_of(self) -> Integers:
-        """(channels,) which phase of positions each channel pairs with."""
-        return np.arange(self.mapping.channels) * self.mapping.strides[0] % self.mapping.n
 
     @cached_property
     def spread(self) -> Integers:
@@ -70,7 +60,7 @@ class Layout:
         return spread
 
 
-@lru_cache(maxsize=24)
+@lru_cache(maxsize=16)
 def layout(channels: int, height: int, width: int, n: int) -> Layout:
     return Layout(mapping(channels, height, width, n))
 
@@ -144,7 +134,7 @@ class Contexts:
 
     def dense(self, buckets: Bytes, group: Integers) -> Bytes:
         """(len(group)·area,) class of every element of these channels."""
-        classes = self.steps(buckets, False).take(self._place.mapping.cell[group])
+        classes = self.steps(buckets, False).take(self._place.mapping.cell_rows[self._place.mapping.phase_of[group]])
         classes += self._scales[group, None]
         return np.asarray(_bounded(classes).reshape(-1))
 
@@ -183,7 +173,7 @@ class Contexts:
 
     def _by_phase(self, group: Integers) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
         """(n, multiple of RUN): the channels of the group that go with each phase; and each channel's column."""
-        phases = self._place.phase_of[group]
+        phases = self._place.mapping.phase_of[group]
         counts = np.bincount(phases, minlength=self._place.mapping.n)
         width = -(-int(counts.max()) // RUN) * RUN
         order = np.argsort(phases, kind="stable")
@@ -199,4 +189,4 @@ class Contexts:
         weights = np.minimum(np.abs(values.astype(np.int32)), LARGEST_COUNTED)
         total = np.bincount(cells, weights, self.activity.size).astype(np.int32)
         self.activity += total.reshape(self.activity.shape)
-        np.add.at(self.expected, self._place.phase_of[group], self._mean[group])
+        np.add.at(self.expected, self._place.mapping.phase_of[group], self._mean[group])

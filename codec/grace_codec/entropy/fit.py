@@ -22,6 +22,7 @@ from grace_codec.entropy.tables import (
     CLASSES,
     EMPTY_CONTEXTS,
     LARGEST,
+    LARGEST_STEP,
     LUMA,
     MOTION_CONTEXTS,
     PER_OCTAVE,
@@ -244,7 +245,7 @@ class _Count:
         prior = laplace(mean)
         prior = PRIOR_STRENGTH * prior / prior.sum(1, keepdims=True)
         ratio = (self._seen + 4 * _plain_adjust().ravel()) / (self._expected + 4)
-        steps = np.clip(np.round(PER_OCTAVE * np.log2(ratio)), -100, 100).astype(np.int64)
+        steps = np.clip(np.round(PER_OCTAVE * np.log2(ratio)), -LARGEST_STEP, LARGEST_STEP).astype(np.int64)
         return {
             "residual": to_frequencies(_symmetric(self._symbols) + prior),
             "run": to_frequencies(self._run + 0.2 * PRIOR_STRENGTH * _run(mean)),
@@ -276,7 +277,7 @@ class _Recording(Contexts):
     def _saw_all(self, buckets: Bytes, group: Integers) -> None:
         area = self._place.area
         elements = (group[:, None] * area + np.arange(area)).astype(np.int32).reshape(-1)
-        mine = buckets.take(self._place.mapping.cell[group].reshape(-1))
+        mine = buckets.take(self._place.mapping.cells(elements))
         self._count.saw(self._component, False, mine, elements // area, elements)
 
 

@@ -50,7 +50,7 @@ def _representatives(owner: npt.NDArray[np.uint8], n: int, size: int) -> Where:
 @lru_cache(maxsize=12)
 def layers(height: int, width: int, n: int) -> tuple[Layer, ...]:
     """The pyramid of a (height, width) vector field in n packets, coarsest first."""
-    owner = mapping(1, height, width, n).packet[0]
+    owner = mapping(1, height, width, n).packet()[0]
     size = 1 << (max(height, width) - 1).bit_length()
     above = np.full((n, 1, 1), -2, np.int64)
     result = []

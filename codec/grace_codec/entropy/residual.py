@@ -98,13 +98,13 @@ def walk(
 def _dense(place: Layout, contexts: Contexts, component: int, group: Integers, received: Flags, code: Code) -> None:
     classes = contexts.dense(contexts.buckets(), group)
     elements = (group[:, None] * place.area + np.arange(place.area)).astype(np.int32).reshape(-1)
-    packets = place.owner.take(elements)
+    packets = place.mapping.packet_rows[place.mapping.phase_of[group]].reshape(-1)
     if not received.all():
         mine = np.flatnonzero(received.take(packets))
         elements, packets, classes = elements.take(mine), packets.take(mine), classes.take(mine)
     values = code.values(component, packets, classes, elements)
     hit = np.flatnonzero(values != 0)
-    contexts.update(group, place.mapping.cell.reshape(-1).take(elements.take(hit)), values.take(hit))
+    contexts.update(group, place.mapping.cells(elements.take(hit)), values.take(hit))
 
 
 def _sparse(place: Layout, contexts: Contexts, component: int, group: Integers, received: Flags, code: Code) -> None:
@@ -141,7 +141,7 @@ def first_columns(place: Layout, strips: Strips, elements: Where) -> Columns:
     """What `Code.firsts` is to tell, from the elements of the group that are not zero."""
     channel = elements // place.area
     rank = strips.rank.take(channel)
-    cell = place.mapping.cell.reshape(-1).take(elements)
+    cell = place.mapping.cells(elements)
     strip = rank // RUN * len(place.cell_owner) + cell
     keys = np.sort(strip.astype(np.int64) * RUN + rank % RUN)[::-1]  # the first column of a strip is written last
     firsts = np.zeros(strips.channels.shape[1] // RUN * len(place.cell_owner), np.int16)

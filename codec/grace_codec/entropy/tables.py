@@ -29,6 +29,7 @@ RATIO_BUCKETS = 16  # buckets of observed, and of expected, magnitude in the nei
 RUN = 6  # elements at most in a strip, of which the first that is not zero is named by one symbol
 RUN_CLASSES = RUN * CLASSES  # by length of the strip and class
 MOTION_CONTEXTS = 54
+LARGEST_STEP = 64  # of a context, in classes; arithmetic on classes is in 8 bits
 LUMA, CHROMA = 0, 1
 SCALE_DELTAS = 15  # change of the scale offset between channels, -7..7 in steps of SCALE_STEP classes
 SCALE_STEP = 1
@@ -127,6 +128,10 @@ def loads(text: str, source: str = "entropy tables") -> Tables:
             raise ValueError(f"format is {raw.get('format')!r}, expected {FORMAT!r}")
         groups = tuple(tuple(tuple(int(c) for c in g) for g in component) for component in raw["groups"])
         tables = Tables(**{name: _array(raw, name) for name in _SHAPES}, groups=groups)
+        if np.abs(tables.adjust).max() > LARGEST_STEP or (np.diff(tables.mean, prepend=1) < 0).any():
+            raise ValueError("context steps are too large, or class means fall")
+        if not 1 <= len(tables.prior) <= 256 or tables.prior.min() < 0 or tables.prior.max() > 16 * (CLASSES - 1):
+            raise ValueError("prior classes are out of range")
         named = [sorted(c for group in component for c in group) for component in groups]
         if len(named) != 2 or named[0] + named[1] != list(range(tables.channels)):
             raise ValueError("groups do not name every channel once, luma before chroma")

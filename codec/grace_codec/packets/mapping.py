@@ -71,28 +71,42 @@ class Mapping:
     def prime(self) -> int:
         return lattice(self.n)[2]
 
-    @cached_property
     def numbers(self) -> npt.NDArray[np.int64]:
         """The element number i of every element, (channels, height, width)."""
         plane, row = self.strides
         c, y, x = np.ogrid[: self.channels, : self.height, : self.width]
         return np.asarray(x + y * row + c * plane, np.int64)
 
-    @cached_property
-    def packet(self) -> npt.NDArray[np.uint8]:
-        """j = i·p mod n for every element, (channels, height, width)."""
-        return np.asarray(self.numbers * self.prime % self.n, np.uint8)
-
     def position(self) -> npt.NDArray[np.int64]:
         """(i·p − j)/n for every element: its place within its packet (increasing in i, with gaps)."""
-        return (self.numbers * self.prime - self.packet) // self.n
+        return (self.numbers() * self.prime - self.packet()) // self.n
 
     @cached_property
-    def cell(self) -> Index:
-        """packet·height·width + y·width + x for every element, (channels, height·width): its place in packets' maps."""
+    def phase_of(self) -> npt.NDArray[np.int64]:
+        """(channels,): c·plane mod n. Channels of one phase travel alike, so tables have n rows and not `channels`."""
+        return np.arange(self.channels) * self.strides[0] % self.n
+
+    @cached_property
+    def packet_rows(self) -> npt.NDArray[np.uint8]:
+        """(n, height·width): packet of each position's element in a channel of each phase."""
+        _, row = self.strides
+        r, y, x = np.ogrid[: self.n, : self.height, : self.width]
+        return np.asarray((x + y * row + r) * self.prime % self.n, np.uint8).reshape(self.n, -1)
+
+    @cached_property
+    def cell_rows(self) -> Index:
+        """(n, height·width): packet·height·width + position, the element's place in maps of all packets, by phase."""
         area = self.height * self.width
-        places = self.packet.reshape(self.channels, area).astype(np.int64) * area + np.arange(area)
-        return np.asarray(places, np.int32)
+        return np.asarray(self.packet_rows.astype(np.int64) * area + np.arange(area), np.int32)
+
+    def packet(self) -> npt.NDArray[np.uint8]:
+        """j = i·p mod n for every element, (channels, height, width)."""
+        return self.packet_rows[self.phase_of].reshape(self.channels, self.height, self.width)
+
+    def cells(self, elements: Index) -> Index:
+        """The cells of elements given as channel·height·width + position."""
+        channel, position = np.divmod(elements, self.height * self.width)
+        return np.asarray(self.cell_rows[self.phase_of.take(channel), position], np.int32)
 
     @cached_property
     def phase(self) -> npt.NDArray[np.uint8]:
