@@ -32,7 +32,8 @@ def warp(planes: Tensor, flow: Tensor) -> Tensor:
     gx, gy = (x + flow[:, 0]) * (2 / (w - 1)) - 1, (y + flow[:, 1]) * (2 / (h - 1)) - 1
     sampled = F.grid_sample(planes, torch.stack([gx, gy], -1), "bicubic", "border", align_corners=True)
     still = (flow == 0).all(1, keepdim=True)
-    return torch.where(still, planes, sampled.clamp(0, 255))
+    exact = planes + (sampled - sampled.detach())  # the reference's value, but motion may still learn to leave zero
+    return torch.where(still, exact, sampled.clamp(0, 255))
 
 
 def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:

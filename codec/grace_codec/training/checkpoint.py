@@ -1,4 +1,4 @@
-"""Checkpoints without pickle: one safetensors file for weights, one for everything a run needs to continue."""
+"""Checkpoints without pickle: safetensors for the weights and for what a run needs to continue."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from grace_codec.errors import ModelError
 
-MAX_BYTES = 16 << 20
+MAX_BYTES = 15 << 20  # per file
 
 
 def save_weights(net: nn.Module, path: Path) -> None:
@@ -21,7 +21,7 @@ def save_weights(net: nn.Module, path: Path) -> None:
 def load_weights(net: nn.Module, path: Path) -> None:
     """Raises ModelError where the file does not fit the network."""
     try:
-        net.load_state_dict(load_file(path))
+        net.load_state_dict(_read(path))
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{path}: cannot be loaded into {type(net).__name__}: {error}") from error
 
@@ -33,7 +33,7 @@ def save_run(path: Path, optimizer: torch.optim.Optimizer, extra: dict[str, Tens
 
 
 def load_run(path: Path, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    tensors = load_file(path)
+    tensors = _read(path)
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith("adam."):
@@ -43,11 +43,36 @@ def load_run(path: Path, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     return {k.removeprefix("run."): v for k, v in tensors.items() if k.startswith("run.")}
 
 
+def _shards(path: Path) -> list[Path]:
+    """The files a checkpoint was split into: NAME.safetensors, NAME-1.safetensors, ..."""
+    return [path, *sorted(path.parent.glob(f"{path.stem}-*{path.suffix}"))]
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = {}
+    for shard in _shards(path):
+        tensors |= load_file(shard)
+    return tensors
+
+
 def _save(tensors: dict[str, Tensor], path: Path) -> None:
-    size = sum(t.numel() * t.element_size() for t in tensors.values())
-    if size > MAX_BYTES:
-        raise ModelError(f"{path}: {size} bytes; checkpoints stay under {MAX_BYTES}, split the network or the batch")
+    """Replace a checkpoint by these tensors, in files of at most MAX_BYTES."""
+    groups: list[dict[str, Tensor]] = [{}]
+    size = 0
+    for name, tensor in tensors.items():
+        count = tensor.numel() * tensor.element_size()
+        if count > MAX_BYTES:
+            raise ModelError(f"{path}: {name} alone has {count} bytes; checkpoint files stay under {MAX_BYTES}")
+        if size + count > MAX_BYTES:
+            groups.append({})
+            size = 0
+        groups[-1][name] = tensor.cpu().contiguous()
+        size += count
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, partial)
-    os.replace(partial, path)
+    files = [path, *(path.with_name(f"{path.stem}-{i:02d}{path.suffix}") for i in range(1, len(groups)))]
+    for file, group in zip(files, groups, strict=True):
+        save_file(group, file.with_suffix(".partial"))
+    for stale in set(_shards(path)) - set(files):
+        stale.unlink(missing_ok=True)
+    for file in files:
+        os.replace(file.with_suffix(".partial"), file)

@@ -14,14 +14,12 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from grace_codec.models import transform as tf
 from grace_codec.models.lite_net import LEVELS, LiteNet
 from grace_codec.training.chains import Batch, ChainPool
 from grace_codec.training.checkpoint import load_run, load_weights, save_run, save_weights
 from grace_codec.training.clips import Clip
-from grace_codec.training.loss_simulation import lose_motion, residual_mask
-from grace_codec.training.objective import Objective, Views, pixels
-from grace_codec.training.references import DRIFT_FRAMES, Pictures, References, compensate, intra
+from grace_codec.training.coding import CODINGS, Coding, Losses
+from grace_codec.training.references import DRIFT_FRAMES, References, intra
 from grace_codec.training.stages import Stage
 
 SLOW = ("luma", "chroma", "log_step", "shrink")  # the classical skeleton moves at a fifth of the learning rate
@@ -75,7 +73,8 @@ class Trainer:
         """start: weights of the stage before; clips are shared by all processes; a run in `folder` is continued."""
         self.stage, self.folder, self.fabric = stage, RunFolder(folder), fabric
         torch.manual_seed(stage.seed)
-        self.net = LiteNet()
+        self._coding: Coding = CODINGS[stage.network](mixed)
+        self.net = self._coding.net
         if start is not None:
             load_weights(self.net, start)
         groups = parameter_groups(self.net, stage)
@@ -87,9 +86,8 @@ class Trainer:
         if self.folder.state.exists():
             self._resume(optimizer)
         self._optimizer: Any
-        net = self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._plain = Objective(net, mixed)
-        self._objective, self._optimizer = fabric.setup(self._plain, optimizer)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._objective, self._optimizer = fabric.setup(self._coding.objective, optimizer)
 
     def _resume(self, optimizer: torch.optim.Optimizer) -> None:
         load_weights(self.net, self.folder.weights)
@@ -129,11 +127,11 @@ class Trainer:
 
     def _one_step(self) -> dict[str, float]:
         numbers = np.random.default_rng((self._seed, self.step))
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self.step)
         batch = self._pool.next(self.step)
         self._begin_fresh(batch)
         rates = self.stage.loss.draw(self.stage.batch, numbers)
-        views, impaired = self._views(batch, rates, numbers, generator)
+        losses = Losses(rates, (self._seed, self.step), self.fabric.device)
+        views, impaired = self._coding.views(batch, self._references, losses)
         y, uv, level = self._put(batch.y).float(), self._put(batch.uv).float(), self._put(batch.level)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self.stage, self.step) * group["speed"]
@@ -147,7 +145,8 @@ class Trainer:
             self.skipped += 1
         waits = torch.from_numpy(numbers.choice(DRIFT_FRAMES, len(rates)))
         lost = torch.from_numpy(rates > 0)
-        self._references.advance(self._clean(views, out, level, impaired), (out["y"], out["uv"]), lost, waits)
+        clean = self._coding.clean(views, out, level, impaired)
+        self._references.advance(clean, (out["y"], out["uv"]), lost, waits)
         return _figures(out, impaired, lost)
 
     def _put(self, x: Tensor) -> Tensor:
@@ -162,40 +161,6 @@ class Trainer:
             unit = steps[self._put(batch.level)[fresh].round().long()] * FIRST_REFERENCE_STEP
             y, uv = self._put(batch.before_y)[fresh], self._put(batch.before_uv)[fresh]
             self._references.begin(fresh, intra(y, unit), intra(uv, unit))
-
-    def _views(
-        self, batch: Batch, rates: np.ndarray[Any, Any], numbers: np.random.Generator, generator: torch.Generator
-    ) -> tuple[Views, list[bool]]:
-        references = self._references
-        encoder = compensate(*references.encoder, batch.motion)
-        impaired = [bool(r > 0 or left > 0) for r, left in zip(rates, references.left, strict=True)]
-        put = self._put
-        sent = put(encoder[0]), put(encoder[1])
-        if not any(impaired):
-            return Views(sent, sent, None, None), impaired
-        at = [i for i, bad in enumerate(impaired) if bad]
-        lossy = [lose_motion(batch.motion[i], float(rates[i]), numbers) for i in at]
-        field = np.stack([motion for motion, _ in lossy])
-        other = compensate(references.decoder[0][at], references.decoder[1][at], field)
-        decoder = encoder[0].clone(), encoder[1].clone()
-        decoder[0][at], decoder[1][at] = other
-        h, w = batch.motion.shape[2:]
-        keep = residual_mask(torch.Size((len(rates), tf.CHANNELS, h, w)), torch.from_numpy(rates), generator)
-        lost_motion = torch.zeros(len(rates), 1, h, w)
-        lost_motion[at, 0] = torch.from_numpy(np.stack([lost for _, lost in lossy])).float()
-        return Views(sent, (put(decoder[0]), put(decoder[1])), put(keep), put(lost_motion)), impaired
-
-    @torch.no_grad()
-    def _clean(self, views: Views, out: dict[str, Tensor], level: Tensor, impaired: list[bool]) -> Pictures:
-        """What the encoder believes the decoder shows: the frames as if nothing had ever been lost."""
-        at = [i for i, bad in enumerate(impaired) if bad]
-        y, uv = out["y"], out["uv"]
-        if at:
-            with self._plain.autocast():
-                py, puv = self.net.decode(out["symbols"][at], views.encoder[0][at], views.encoder[1][at], level[at])
-            y, uv = y.clone(), uv.clone()
-            y[at], uv[at] = pixels(py), pixels(puv)
-        return y, uv
 
 
 def _figures(out: dict[str, Tensor], impaired: list[bool], lost: Tensor) -> dict[str, float]:

@@ -13,6 +13,8 @@ from grace_codec.models import transform as tf
 from grace_codec.models.lite_net import LEVELS, STEP_COARSE, STEP_FINE, LiteNet, local_scale, quantize
 from grace_codec.training.rate import bits, rate_weight
 
+Pictures = tuple[Tensor, Tensor]  # y (B, 1, H, W), uv (B, 2, H/2, W/2)
+
 SSIM_WEIGHT = 250.0  # squared error per pixel that one unit of 1 - SSIM stands for
 CHROMA_WEIGHT = 0.25
 
@@ -73,7 +75,7 @@ class Objective(nn.Module):
         scale = F.interpolate(local_scale(y), scale_factor=16.0, mode="nearest")
         error = (((oy - y) / scale) ** 2).mean((1, 2, 3)) * (1 - CHROMA_WEIGHT)
         error = error + ((ouv - uv) ** 2).mean((1, 2, 3)) * CHROMA_WEIGHT
-        weight = self._weight_at(level)
+        weight = self.weight_at(level)
         distortion = 0.5 * error + SSIM_WEIGHT * dissimilarity
         cost = (rate / weight + distortion) * weight.sqrt()
         figures = {"bpp": rate, "ssim_db": decibel(dissimilarity.detach()), "cost": cost}
@@ -84,7 +86,8 @@ class Objective(nn.Module):
         device = next(self.net.parameters()).device.type
         return torch.autocast(device, torch.bfloat16, enabled=self.mixed)
 
-    def _weight_at(self, level: Tensor) -> Tensor:
+    def weight_at(self, level: Tensor) -> Tensor:
+        """Lambda of each chain's level: (B,)."""
         weight = self.get_buffer("weight")
         low = level.floor().clamp(0, LEVELS - 2).long()
         mix = level - low

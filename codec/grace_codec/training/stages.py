@@ -21,6 +21,7 @@ class Stage:
     seed: int
     batch: int = 12
     size: int = 160
+    network: str = "lite"
 
 
 EVERYTHING = ("",)
@@ -31,8 +32,10 @@ STAGES: dict[str, Stage] = {
     s.name: s
     for s in (
         Stage("pretrain", None, "grace-p", NO_LOSS, EVERYTHING, 4600, 8e-4, 1),
-        Stage("joint", "pretrain", "grace-lite", PAPER_LOSS, EVERYTHING, 5500, 5e-4, 2),
+        Stage("joint", "pretrain", "grace-lite", PAPER_LOSS, EVERYTHING, 4000, 5e-4, 2),
         Stage("decoder", "pretrain", "grace-d", PAPER_LOSS, DECODER, 800, 4e-4, 3),
-        Stage("levels", "joint", "grace-lite", PAPER_LOSS, LEVEL_TABLES, 300, 2e-4, 4),
+        Stage("levels", "joint", "grace-lite", PAPER_LOSS, LEVEL_TABLES, 200, 2e-4, 4),
+        Stage("grace-pretrain", None, "grace", NO_LOSS, EVERYTHING, 30_000, 4e-4, 5, 64, 256, "grace"),
+        Stage("grace-joint", "grace-pretrain", "grace", PAPER_LOSS, EVERYTHING, 15_000, 2e-4, 6, 64, 256, "grace"),
     )
 }

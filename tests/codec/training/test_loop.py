@@ -12,6 +12,8 @@ import torch
 from lightning_fabric import Fabric
 
 from grace_codec.models.lite_net import LiteNet
+from grace_codec.motion import fill_gaps
+from grace_codec.training import grace_objective
 from grace_codec.training.checkpoint import load_weights, save_weights
 from grace_codec.training.clips import Clip
 from grace_codec.training.loop import Trainer
@@ -45,7 +47,7 @@ def weights(net: LiteNet) -> dict[str, torch.Tensor]:
     return {k: v.clone() for k, v in net.state_dict().items()}
 
 
-@pytest.mark.parametrize("name", ["pretrain", "joint"])
+@pytest.mark.parametrize("name", ["pretrain", "joint", "grace-joint"])
 def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(name: str, tmp_path: Path) -> None:
     stage = tiny(name)
     whole = trainer(stage, tmp_path / "whole")
@@ -55,6 +57,35 @@ def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(name: str, tmp_p
     assert rest.step == 2
     rest.run()
     assert all(torch.equal(v, weights(rest.net)[k]) for k, v in weights(whole.net).items())
+
+
+def test_every_network_of_grace_is_trained(tmp_path: Path) -> None:
+    run = trainer(tiny("grace-joint"), tmp_path)
+    for parameter in run.net.parameters():  # fresh branches are zero, and pass no gradient to what is before them
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.02)
+    before = weights(run.net)
+    run.run(until=2)
+    changed = {k.split(".")[0] for k, v in weights(run.net).items() if not torch.equal(before[k], v)}
+    assert changed == {"analysis", "synthesis", "estimation", "motion", "smoothing", "log_step", "shrink", "gain"}
+
+
+def test_fresh_motion_estimation_learns_to_leave_zero(tmp_path: Path) -> None:
+    run = trainer(tiny("grace-pretrain"), tmp_path)
+    before = weights(run.net)
+    run.run(until=1)
+    after = weights(run.net)
+    assert not torch.equal(before["estimation.steps.3.leave.weight"], after["estimation.steps.3.leave.weight"])
+
+
+def test_gaps_are_filled_in_training_as_in_calls() -> None:
+    rng = np.random.default_rng(1)
+    motion, received = rng.integers(-90, 90, (2, 5, 7)).astype(np.int16), rng.random((5, 7)) < 0.4
+    motion[:, ~received] = 0
+    filled = grace_objective.fill_gaps(
+        torch.from_numpy(motion).float()[None], torch.from_numpy(received)[None, None].float()
+    )
+    assert np.array_equal(filled[0].numpy().astype(np.int16), fill_gaps(motion, received))
 
 
 def test_the_decoder_stage_leaves_the_encoder_alone(tmp_path: Path) -> None:
@@ -91,4 +122,4 @@ def test_metrics_and_small_checkpoints_are_written(tmp_path: Path) -> None:
 
 def test_every_stage_starts_from_a_stage_that_exists() -> None:
     assert all(s.start is None or s.start in STAGES for s in STAGES.values())
-    assert {s.profile for s in STAGES.values()} == {"grace-p", "grace-lite", "grace-d"}
+    assert {s.profile for s in STAGES.values()} == {"grace-p", "grace-lite", "grace-d", "grace"}
