@@ -79,19 +79,52 @@ class Strips:
     tables: Bytes  # of the run: (length − 1)·CLASSES + class
 
 
-def _neighbourhood(activity: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """3x3 weighted sums of (n, H, W), edges repeated."""
-    n, height, width = activity.shape
-    padded = np.empty((n, height + 2, width + 2), np.int32)
-    padded[:, 1:-1, 1:-1] = activity
-    padded[:, 0, 1:-1], padded[:, -1, 1:-1] = activity[:, 0], activity[:, -1]
-    padded[:, :, 0], padded[:, :, -1] = padded[:, :, 1], padded[:, :, -2]
-    rows = padded[:, :-2] + padded[:, 2:]
-    rows += 2 * padded[:, 1:-1]
-    total: npt.NDArray[np.int32] = rows[:, :, :-2] + rows[:, :, 2:]
-    total += 2 * rows[:, :, 1:-1]
-    total += 2 * activity
-    return np.minimum(total, len(_OBSERVED) - 1, out=total)
+class _Activity:
+    """Magnitudes decoded so far, (n, H, W) with edges repeated once around, and the observed bucket of each place.
+
+    Buckets are brought up to date around new magnitudes only: most of a picture stays still."""
+
+    def __init__(self, n: int, height: int, width: int) -> None:
+        self._shape = n, height, width
+        self._padded = np.zeros((n, height + 2, width + 2), np.int32)
+        self.observed = np.zeros(n * height * width, np.uint8)
+
+    @property
+    def magnitudes(self) -> npt.NDArray[np.int32]:
+        return self._padded[:, 1:-1, 1:-1]
+
+    def add(self, cells: Where, weights: npt.NDArray[np.int32]) -> None:
+        """Add weights at cells (packet·H·W + position)."""
+        _, height, width = self._shape
+        row, x = np.divmod(cells, width)
+        j, y = np.divmod(row, height)
+        np.add.at(self._padded, (j, y + 1, x + 1), weights)
+        self._repeat_edges()
+        touched = np.zeros(self._shape, np.bool_)
+        for dy in (-1, 0, 1):
+            for dx in (-1, 0, 1):
+                touched[j, np.clip(y + dy, 0, height - 1), np.clip(x + dx, 0, width - 1)] = True
+        self._update(np.flatnonzero(touched))
+
+    def set(self, magnitudes: npt.NDArray[np.int32]) -> None:
+        self._padded[:, 1:-1, 1:-1] = magnitudes
+        self._repeat_edges()
+        self._update(np.flatnonzero(np.ones(self._shape, np.bool_)))
+
+    def _repeat_edges(self) -> None:
+        padded = self._padded
+        padded[:, 0], padded[:, -1] = padded[:, 1], padded[:, -2]
+        padded[:, :, 0], padded[:, :, -1] = padded[:, :, 1], padded[:, :, -2]
+
+    def _update(self, cells: npt.NDArray[np.int64]) -> None:
+        _, height, width = self._shape
+        row, x = np.divmod(cells, width)
+        corner = (row + row // height * 2) * (width + 2) + x  # of the 3x3 neighbourhood, in the padded map
+        flat, total = self._padded.reshape(-1), np.zeros(len(cells), np.int32)
+        for dy, weights in enumerate(_WEIGHTS):
+            for dx, weight in enumerate(weights):
+                total += weight * flat.take(corner + dy * (width + 2) + dx)
+        self.observed[cells] = _OBSERVED.take(np.minimum(total, len(_OBSERVED) - 1))
 
 
 def _bounded(classes: Steps) -> Bytes:
@@ -110,22 +143,22 @@ class Contexts:
         self._mean = np.where(scales >= 0, tables.mean[scales], 0)
         self._component = component
         where = place.mapping
-        self.activity = np.zeros((where.n, where.height, where.width), np.int32)
+        self.activity = _Activity(where.n, where.height, where.width)
         self.expected = np.zeros(where.n, np.int64)  # by phase, 1/4096
 
     def inherit(self, other: Contexts) -> None:
         """Start from what luma has told: its activity, pooled to chroma's grid."""
-        coarse = other.activity[:, ::2] + other.activity[:, 1::2]
-        self.activity = np.ascontiguousarray(coarse[:, :, ::2] + coarse[:, :, 1::2])
+        fine = other.activity.magnitudes
+        rows = fine[:, ::2] + fine[:, 1::2]
+        self.activity.set(rows[:, :, ::2] + rows[:, :, 1::2])
         self.expected[:] = 4 * int(other.expected.sum()) // self._place.mapping.n
 
     def buckets(self) -> Bytes:
         """(n·H·W,) expected bucket · RATIO_BUCKETS + observed bucket."""
-        observed = _OBSERVED.take(_neighbourhood(self.activity))
         by_phase = np.minimum((self._place.spread @ self.expected) >> 6, len(_EXPECTED) - 1)
-        bucket = (_EXPECTED[by_phase] * np.uint8(RATIO_BUCKETS)).take(self._place.mapping.phase)
-        bucket += observed
-        return np.asarray(bucket.reshape(-1), np.uint8)
+        bucket = (_EXPECTED[by_phase] * np.uint8(RATIO_BUCKETS)).take(self._place.mapping.phase.reshape(-1))
+        bucket += self.activity.observed
+        return np.asarray(bucket, np.uint8)
 
     def steps(self, buckets: Bytes, after_nonzero: bool) -> Steps:
         """What a neighbourhood adds to the class of a channel."""
@@ -186,7 +219,6 @@ class Contexts:
 
     def update(self, group: Integers, cells: Where, values: npt.NDArray[np.int16]) -> None:
         """Take in the values of a group: those that are not zero, and where they are."""
-        weights = np.minimum(np.abs(values.astype(np.int32)), LARGEST_COUNTED)
-        total = np.bincount(cells, weights, self.activity.size).astype(np.int32)
-        self.activity += total.reshape(self.activity.shape)
+        if len(cells):
+            self.activity.add(cells, np.minimum(np.abs(values.astype(np.int32)), LARGEST_COUNTED))
         np.add.at(self.expected, self._place.mapping.phase_of[group], self._mean[group])
