@@ -142,6 +142,9 @@ def evaluation(
     fps: Fps = 25.0,
     frames: Annotated[int | None, typer.Option(help="At most this many frames.")] = None,
     packet_overhead: Annotated[int, typer.Option(help="Bytes to count per packet on top (RTP, UDP, IP: 50-70).")] = 0,
+    control: Annotated[
+        str, typer.Option(help="budget: a fixed one per frame; level: one quality throughout.")
+    ] = "budget",
     anchor: Annotated[str, typer.Option(help="How x264 and x265 hold their rate: crf or bitrate.")] = "crf",
     seed: Annotated[int, typer.Option(help="Which packets are lost.")] = 0,
     backend: Backend = None,
@@ -151,7 +154,7 @@ def evaluation(
 
     from rich.console import Console
 
-    from grace_codec.evaluate import CLASSICAL, Request, evaluate
+    from grace_codec.evaluate import CLASSICAL, Request, evaluate, evaluate_levels
     from grace_codec.grace import GraceCodec
 
     console = Console(stderr=True)
@@ -161,17 +164,26 @@ def evaluation(
             raise ValueError(f"unknown codec {', '.join(unknown)}; there are {', '.join(CLASSICAL)}")
         losses = tuple(float(x) for x in loss.split(","))
         rates = tuple(_bitrate(x) for x in bitrate.split(","))
-        if anchor not in ("crf", "bitrate"):
-            raise ValueError(f"anchor {anchor!r}: crf or bitrate")
+        if anchor not in ("crf", "bitrate") or control not in ("budget", "level"):
+            raise ValueError("anchors are crf or bitrate, controls budget or level")
         request = Request(rates, losses, names, burst, seed, packet_overhead, anchor)
         GraceCodec.load(profile, backend)
+
+        def at_level(level: int) -> GraceCodec:
+            codec = GraceCodec.load(profile, backend)
+            codec.fix_level(level)
+            return codec
+
         results = {}
         for source in video:
             seconds = None if frames is None or fps is None else (frames + 0.5) / fps
             with _clip(source, size, fps, seconds) as clip, console.status(source) as status:
                 pictures = list(islice(clip.play(), frames))
                 note = lambda text, name=source, bar=status: bar.update(f"{name}: {text}")  # noqa: E731
-                result = evaluate(lambda: GraceCodec.load(profile, backend), pictures, clip.fps, request, note)
+                if control == "level":
+                    result = evaluate_levels(at_level, pictures, clip.fps, request, note)
+                else:
+                    result = evaluate(lambda: GraceCodec.load(profile, backend), pictures, clip.fps, request, note)
             results[Path(source).name] = result
             typer.echo(_line(Path(source).name, result))
         out.write_text(json.dumps({"profile": profile, "clips": results}, indent=1) + "\n")

@@ -19,6 +19,7 @@ from grace_codec.types import Budget, CodedFrame, Frame, ReceivedFrame, Referenc
 
 KEY_FACTOR = 8  # budget of the first frame in budgets of the others; x264 and x265 spend 5 to 15 of them
 MAX_PAYLOAD = 1150
+UNBOUNDED_BPS = 1_000_000_000
 CLASSICAL = {"h264": "libx264", "h265": "libx265", "vp8": "libvpx"}
 CRFS = (16, 20, 24, 28, 32, 36, 40, 44)
 BITRATE_SCALES = (0.15, 0.3, 0.6, 1.0, 1.6, 2.5, 4.0, 7.0)  # of the geometric mean of the bitrates asked for
@@ -222,6 +223,38 @@ def evaluate(
         "grace": rows,
         "against": against,
     }
+
+
+LEVELS = (36, 52, 68, 84, 98, 112)  # fine rate levels of a sweep at one quality
+
+
+def evaluate_levels(
+    make: Callable[[int], PacketCodec], frames: Sequence[Frame], fps: float, request: Request, progress: Progress
+) -> dict[str, Any]:
+    """One quality throughout, on both sides: GRACE at fixed levels, classical codecs at fixed qualities, no loss.
+
+    `make` gives a codec that stays at a fine level. SSIM gains are at the bitrates asked for, over all bytes."""
+    pixels = frames[0].width * frames[0].height
+    ours, rows = [], []
+    for level in LEVELS:
+        progress(f"level {level}")
+        figures = run(lambda level=level: make(level), frames, UNBOUNDED_BPS, fps, Bursts(0.0))  # type: ignore[misc]
+        ours.append(summarize(figures, fps, pixels, request.packet_overhead))
+        rows.append({"level": level, "loss": 0.0} | _rounded(ours[-1]))
+    against = {}
+    for name in request.against:
+        progress(name)
+        theirs = classical_points(frames, name, fps, request)
+        rate = bd_rate(theirs, ours)
+        gains = [at_rate(ours, bps / 1000) - at_rate(theirs, bps / 1000) for bps in request.bitrates_bps]
+        against[name] = {
+            "points": [_rounded(p) for p in theirs],
+            "bd_rate_percent": None if rate is None else round(rate, 1),
+            "ssim_gain_db_at_equal_bytes": [round(gain, 3) for gain in gains],
+        }
+    size = f"{frames[0].width}x{frames[0].height}"
+    facts = {"frames": len(frames), "fps": fps, "size": size, "packet_overhead_bytes": request.packet_overhead}
+    return facts | {"control": "level", "anchor": request.anchor, "grace": rows, "against": against}
 
 
 def _rounded(point: Point) -> dict[str, float]:

@@ -74,3 +74,24 @@ def test_a_clip_is_measured_with_loss_and_against_a_classical_codec(tmp_path: Pa
     for name in ("chart.png", "chart.html"):
         write_chart(tmp_path / name, {"talk": result})
         assert (tmp_path / name).stat().st_size > 1000
+
+
+def test_at_one_quality_throughout_finer_levels_take_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    from grace_codec import evaluate as module
+
+    monkeypatch.setattr(module, "LEVELS", (20, 60))
+    with open_clip("builtin:talk", ClipOptions(size=(128, 64), fps=25.0)) as clip:
+        frames = list(clip.play(4))
+
+    def at_level(level: int) -> GraceCodec:
+        codec = GraceCodec.load("grace-lite")
+        codec.fix_level(level)
+        return codec
+
+    request = Request((100_000,), (), ("h264",))
+    result = module.evaluate_levels(at_level, frames, 25.0, request, lambda text: None)
+    coarse, fine = result["grace"]
+    assert (coarse["level"], fine["level"]) == (20, 60)
+    assert coarse["kbps"] < fine["kbps"]
+    assert coarse["ssim_db"] < fine["ssim_db"]
+    assert len(result["against"]["h264"]["ssim_gain_db_at_equal_bytes"]) == 1
