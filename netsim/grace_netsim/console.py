@@ -21,6 +21,11 @@ def errors_in_one_line() -> Iterator[None]:
     except ImportError as error:
         complain(f"{error.name or error} is missing; pip install 'grace-rtc[lab]' (grace-rtc doctor says what else is)")
         raise typer.Exit(2) from error
+    except BrokenPipeError:  # `| head` has seen enough: typer ends quietly
+        raise
+    except OSError as error:  # a full disk, say
+        complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        raise typer.Exit(2) from error
     except (NetsimError, CodecError, ValueError) as error:
         complain(str(error))
         raise typer.Exit(2) from error

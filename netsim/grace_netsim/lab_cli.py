@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import closing
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -54,7 +55,7 @@ def run(
     queue_packets: Annotated[int, typer.Option(min=1, max=100_000, help="Drop-tail queue of the bottleneck.")] = 25,
     cc: Annotated[str, typer.Option(help="Congestion controller: gcc, gcc-v1, gcc-off, salsify, fixed, …")] = "gcc",
     fps: Annotated[float, typer.Option(min=1, max=120, help="Frames per second.")] = 25,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random; the same seed gives the same log.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**32, help="Of everything random: equal seeds, equal logs.")] = 1,
     size: Annotated[str | None, typer.Option(help="Scale the video to WIDTHxHEIGHT.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.2, max=3600, help="Default: the clip once.")] = None,
     service: Annotated[Service, typer.Option(help="How the bottleneck serves.")] = Service.TOKEN_BUCKET,
@@ -82,7 +83,7 @@ def run(
             encode_ms=None if measured_cost else encode_ms, decode_ms=None if measured_cost else decode_ms, vmaf=vmaf,
         )  # fmt: skip
         folder = out or Path("runs") / datetime.now().strftime("%Y-%m-%d_%H%M%S")
-        rows = _run(matrix(scheme, video, trace, like), folder, jobs)
+        rows = _run(matrix(scheme, video, trace, like), folder, jobs, *([json_out] if json_out is not None else []))
         if json_out is not None:
             json_out.write_text(json.dumps(rows, indent=1) + "\n")
     Console().print(f"{folder / 'results.json'}; look at it: grace-rtc lab report {folder}", soft_wrap=True)
@@ -130,12 +131,13 @@ def demo(
     Console().print(f"{len(rows)} calls; open {out / 'report.html'}", soft_wrap=True)
 
 
-def _run(requests: list[CallRequest], folder: Path, jobs: int) -> list[Row]:
+def _run(requests: list[CallRequest], folder: Path, jobs: int, *files: Path) -> list[Row]:
     """Prepare and run with progress on the terminal, then a table."""
-    from grace_netsim.lab_run import check_requests, prepare, run_all
+    from grace_netsim.lab_run import check_outputs, check_requests, prepare, run_all
     from grace_netsim.report import write_provenance
 
     check_requests(requests)
+    check_outputs(folder, *files)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task("preparing schemes", total=None)
@@ -143,9 +145,10 @@ def _run(requests: list[CallRequest], folder: Path, jobs: int) -> list[Row]:
         progress.update(bar, visible=False)
         bar = progress.add_task("calls", total=len(requests))
         rows = []
-        for row in run_all(requests, folder, min(jobs, len(requests))):
-            rows.append(row)
-            progress.advance(bar)
+        with closing(run_all(requests, folder, min(jobs, len(requests)))) as done:
+            for row in done:
+                rows.append(row)
+                progress.advance(bar)
     write_provenance(folder)
     _print_rows(sorted(rows, key=lambda row: (str(row["scheme"]), str(row["video"]), str(row["trace"]))))
     return rows

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections import Counter
+from collections.abc import Callable, Generator
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +29,7 @@ from grace_netsim.metrics import measure
 from grace_netsim.metrics.vmaf import VMAF_MISSING, Luma, vmaf, vmaf_ffmpeg
 from grace_netsim.stages import IidLoss
 from grace_netsim.trace import load_opportunities, load_rates
+from grace_netsim.workers import started
 from grace_transport.congestion import find_controller
 from grace_transport.congestion.controller import CongestionController
 
@@ -61,7 +62,7 @@ class CallRequest:
     feedback_owd_ms: float | None = None
     feedback_loss: float = 0
     start_bps: int = 300_000
-    max_bps: int = 8_000_000
+    max_bps: int = 12_000_000
     encode_ms: float | None = 10
     decode_ms: float | None = 5
     vmaf: bool = False
@@ -87,14 +88,27 @@ def check_requests(requests: list[CallRequest]) -> None:
         raise ValueError(VMAF_MISSING)
     if any(request.start_bps > request.max_bps for request in requests):
         raise ValueError("the first target rate is above the highest: lower --start-kbps or raise --max-kbps")
-    if len({request.name for request in requests}) < len(requests):
-        raise ValueError("two of the calls are the same: name each scheme, video and trace once")
+    if repeated := [name for name, count in Counter(request.name for request in requests).items() if count > 1]:
+        advice = "name each scheme, video and trace once, and give no two files the same name"
+        raise ValueError(f"two of the calls are the same, or their logs would be ({repeated[0]}.jsonl): {advice}")
     for request in {request.cc: request for request in requests}.values():
         _controller(request)
     for trace in dict.fromkeys(request.trace for request in requests):
         load_rates(trace)
     for request in {request.video: request for request in requests}.values():
         _clip(request.video, request.size, request.fps)
+
+
+def check_outputs(folder: Path, *files: Path) -> None:
+    """Make the folders that results go to, before an hour is spent. Raises NetsimError where that cannot be."""
+    path = folder
+    try:
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
+        for path in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.open("a").close()
+    except OSError as error:
+        raise NetsimError(f"{path}: cannot write there ({error.strerror or error}); give another place") from error
 
 
 def prepare(requests: list[CallRequest], progress: Progress | None = None) -> None:
@@ -104,24 +118,21 @@ def prepare(requests: list[CallRequest], progress: Progress | None = None) -> No
         SCHEMES[request.scheme].make(clip, _frame_count(clip, request), progress)
 
 
-def run_all(requests: list[CallRequest], folder: Path, jobs: int) -> Iterator[Row]:
+def run_all(requests: list[CallRequest], folder: Path, jobs: int) -> Generator[Row, None, None]:
     """Run the calls in `jobs` processes; yields each row as it is done, then writes `folder`/results.json.
 
-    Raises what the first failing call raised (ClipError, TraceError, ValueError)."""
-    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    `folder` is as `check_outputs` leaves it. Closed early it stops the calls. Raises what the first failing call raised
+    (ClipError, TraceError, ValueError)."""
     rows: dict[int, Row] = {}
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        waiting = {pool.submit(run_call, request, folder): i for i, request in enumerate(requests)}
-        try:
+    try:
+        with started([partial(run_call, request, folder) for request in requests], jobs) as calls:
+            waiting = {call: i for i, call in enumerate(calls)}
             for done in as_completed(waiting):
                 rows[waiting[done]] = done.result()
                 yield rows[waiting[done]]
-        except BrokenProcessPool as error:
-            reason = "a process of the lab died, most likely for want of memory"
-            raise NetsimError(f"{reason}; use --jobs 1, a smaller --size or fewer --seconds") from error
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    except BrokenProcessPool as error:
+        reason = "a process of the lab died, most likely for want of memory"
+        raise NetsimError(f"{reason}; use --jobs 1, a smaller --size or fewer --seconds") from error
     ordered = [rows[i] for i in range(len(requests))]
     (folder / "results.json").write_text(json.dumps(ordered, indent=1) + "\n")
 
@@ -141,7 +152,7 @@ def run_call(request: CallRequest, folder: Path | None = None) -> Row:
         **{name: getattr(request, name) for name in ("owd_ms", "queue_packets", "cc", "seed")},
         **{name: _rounded(measured[name]) for name in ROW_METRICS},
         "wall_s": wall_s,
-        **{name: facts[name] for name in ("loss_control", "fps", "width", "height", "seconds", "service")},
+        **{name: facts[name] for name in ("loss_control", "fps", "width", "height", "seconds", "service", "loss")},
         **{name: _rounded(value) for name, value in measured.items() if name not in ROW_METRICS},
         **({"vmaf": _rounded(_mean_vmaf(pairs, request.fps))} if request.vmaf else {}),
         "log": f"logs/{request.name}.jsonl",
@@ -182,7 +193,10 @@ def _mean_vmaf(pairs: list[tuple[Luma, Luma]], fps: float) -> float | None:
 
 def _controller(request: CallRequest) -> CongestionController:
     make = find_controller(request.cc)
-    return make(start_bps=request.start_bps, min_bps=MIN_BPS, max_bps=request.max_bps)
+    try:
+        return make(start_bps=request.start_bps, min_bps=MIN_BPS, max_bps=request.max_bps)
+    except TypeError as error:
+        raise ValueError(f"{request.cc} makes no congestion controller: {error}") from error
 
 
 def _uplink(request: CallRequest) -> LinkConfig:

@@ -1,11 +1,14 @@
 """Laws of `grace-rtc lab run`: rows, logs, and what it says to bad input."""
 
 import json
+from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from grace_netsim import lab_cli
 from grace_netsim.cli import app
 from grace_netsim.lab_run import CallRequest, check_requests, matrix, parse_size, run_call
 from grace_netsim.log import read_log
@@ -73,6 +76,8 @@ def test_command_writes_results_logs_and_json(tmp_path: Path) -> None:
         (("--size", "640"), "not WIDTHxHEIGHT"),
         (("--size", "63x64"), "both sides must be even"),
         (("--cc", "cubic"), "no congestion controller is called 'cubic'"),
+        (("--cc", "os:system"), "os:system makes no congestion controller"),
+        (("--seed", "9" * 30), "--seed"),
         (("--start-kbps", "9000", "--max-kbps", "1000"), "above the highest"),
         (("--trace", "lte-1"), "name each scheme, video and trace once"),
     ],
@@ -106,8 +111,33 @@ def test_absurd_numbers_are_refused(options: tuple[str, str]) -> None:
 
 
 def test_two_equal_calls_are_refused() -> None:
-    with pytest.raises(ValueError, match="the same"):
+    with pytest.raises(ValueError, match=r"the same, or their logs would be \(stub_builtin-talk_lte-1_gcc_1.jsonl\)"):
         check_requests([LIKE, LIKE])
+
+
+@pytest.mark.parametrize("options", [("--out", "{file}"), ("--json", "{folder}"), ("--json", "{file}/rows.json")])
+def test_places_that_cannot_be_written_are_told_before_the_calls(options: tuple[str, str], tmp_path: Path) -> None:
+    file, folder = tmp_path / "file", tmp_path / "folder"
+    file.touch()
+    folder.mkdir()
+    name, place = options[0], options[1].format(file=file, folder=folder)
+    where = () if name == "--out" else ("--out", str(tmp_path / "run"))
+    result = lab_run("--scheme", "stub", "--video", "builtin:talk", "--trace", "lte-1", *where, name, place)
+    assert result.exit_code == 2
+    assert "cannot write there" in result.stderr.replace("\n", " ")
+    assert not (tmp_path / "run" / "results.json").exists()
+
+
+def test_row_has_the_loss_that_was_asked_for() -> None:
+    assert run_call(replace(LIKE, loss=0.125, seconds=0.2))["loss"] == 0.125
+
+
+def test_command_and_library_have_the_same_defaults() -> None:
+    given = {name: parameter.default for name, parameter in signature(lab_cli.run).parameters.items()}
+    like = CallRequest(scheme="", video="", trace="")
+    assert (like.start_bps, like.max_bps) == (given["start_kbps"] * 1000, given["max_kbps"] * 1000)
+    for name in ("owd_ms", "queue_packets", "cc", "fps", "seed", "size", "seconds", "service", "loss", "encode_ms"):
+        assert getattr(like, name) == given[name], name
 
 
 def test_size_is_read() -> None:
