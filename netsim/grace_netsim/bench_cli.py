@@ -21,7 +21,7 @@ def bench() -> None:
 
 @app.command()
 def link(
-    packets: Annotated[int, typer.Option(min=1_000, help="Per scenario.")] = 200_000,
+    packets: Annotated[int, typer.Option(min=1_000, max=100_000_000, help="Per scenario.")] = 200_000,
     payload: Annotated[int, typer.Option(min=0, max=1_472, help="UDP payload, bytes.")] = 1_200,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:

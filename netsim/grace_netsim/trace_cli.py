@@ -38,11 +38,13 @@ class Kind(StrEnum):
     FCC = "fcc"
 
 
+MONTH_S = 31 * 86_400  # no trace is longer (trace_text.MAX_TIME_MS)
+
 Names = Annotated[list[str], typer.Argument(help="Trace files, or shipped traces: lte-1 … lte-8, fcc-1 … fcc-8.")]
 Source = Annotated[str, typer.Argument(help="A trace file, or a shipped trace.")]
 Target = Annotated[Path, typer.Argument(help="The file to write.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
-Cap = Annotated[float | None, typer.Option(min=0.2, help="Thin every 100 ms to this many Mbit/s.")]
+Cap = Annotated[float | None, typer.Option(min=0.2, max=100_000, help="Thin every 100 ms to this many Mbit/s.")]
 From = Annotated[Format | None, typer.Option("--from", help="Format of the source; default: told by name and content.")]
 
 
@@ -145,8 +147,10 @@ def convert(
 def crop(
     source: Source,
     target: Target,
-    start: Annotated[float, typer.Option(min=0, help="Where to begin, s.")] = 0.0,
-    seconds: Annotated[float | None, typer.Option(min=0.001, help="How long; default: to the end.")] = None,
+    start: Annotated[float, typer.Option(min=0, max=MONTH_S, help="Where to begin, s.")] = 0.0,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.001, max=MONTH_S, help="How long; default: to the end.")
+    ] = None,
     cap: Cap = None,
     form: From = None,
     to: Annotated[Format | None, typer.Option(help="Format of the target; default: by its name.")] = None,

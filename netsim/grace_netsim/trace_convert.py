@@ -41,8 +41,10 @@ def to_rates(trace: OpportunityTrace, step_ms: int = STEP_MS) -> RateSeries:
 
 def crop(trace: OpportunityTrace, start_ms: int, duration_ms: int) -> OpportunityTrace:
     """What lies in (start, start + duration], from 0 on. The last opportunity moves to the end, to keep the period."""
-    if start_ms < 0 or duration_ms <= 0:
-        raise TraceError("a cut starts at 0 s or later and lasts longer than 0 s")
+    if not 0 <= start_ms < trace.period_ms:
+        raise TraceError(f"a cut from {start_ms / 1e3:g} s of a trace of {trace.period_ms / 1e3:g} s; start within it")
+    if duration_ms <= 0:
+        raise TraceError(f"a cut of {duration_ms / 1e3:g} s holds nothing; cut a longer piece")
     end_ms = start_ms + duration_ms
     if end_ms > trace.period_ms:
         raise TraceError(

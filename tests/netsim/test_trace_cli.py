@@ -123,12 +123,19 @@ def test_a_bad_file_is_told_with_its_line(tmp_path: Path) -> None:
 
 def test_other_mistakes_are_one_line_too(trace: Path, tmp_path: Path) -> None:
     assert "the trace lasts 2 s" in refused("crop", trace, tmp_path / "x.mahi", "--start", 1, "--seconds", 2)
-    assert "starts at 0 s or later and lasts" in refused("crop", trace, tmp_path / "x.mahi", "--start", 2)
+    assert "a trace of 2 s; start within it" in refused("crop", trace, tmp_path / "x.mahi", "--start", 2)
     assert "no published figures; use one of lte8, fcc8" in refused("info", trace, "--against", "lte9")
     assert "below one packet in 100 ms" not in refused("generate", "lte", "--seconds", 100_000)
     assert "cannot write" in refused("convert", trace, trace / "inside.csv")
     assert "no such set; fetch one of mahimahi" in refused("fetch", "wifi")
     assert not (tmp_path / "x.mahi").exists()
+
+
+@pytest.mark.parametrize("option", ["--start", "--seconds", "--cap"])
+def test_no_number_is_infinite(option: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["crop", "lte-1", str(tmp_path / "x.mahi"), option, "inf"])
+    assert result.exit_code == 2
+    assert option in result.stderr
 
 
 def test_a_shipped_name_means_the_shipped_trace_unless_a_file_has_it(

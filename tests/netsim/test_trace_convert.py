@@ -83,8 +83,9 @@ def test_a_crop_keeps_its_length_and_moves_the_last_opportunity_to_its_end() -> 
     ("start_ms", "length_ms", "message"),
     [
         (0, 31, "the cut ends at 0.031 s, but the trace lasts 0.03 s"),
-        (-1, 5, "starts at 0 s or later"),
-        (0, 0, "lasts longer than 0 s"),
+        (-1, 5, "start within it"),
+        (30, 5, "a cut from 0.03 s of a trace of 0.03 s"),
+        (0, 0, "a cut of 0 s holds nothing"),
         (21, 5, "no opportunity from 0.021 s to 0.026 s"),
     ],
 )
