@@ -12,9 +12,7 @@ from grace_netsim.doctor_cli import doctor
 from grace_netsim.lab_cli import app as lab_app
 from grace_netsim.trace_cli import app as trace_app
 
-app = typer.Typer(
-    name="grace-rtc", no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False
-)
+app = typer.Typer(name="grace-rtc", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(doctor)
 app.add_typer(clip_app, name="clip")
 app.add_typer(codec_app, name="codec")

@@ -119,7 +119,16 @@ def _backends() -> Iterator[Finding]:
             advice = "pip install 'grace-rtc[codec]'" if name == "openvino" else f"pip install 'grace-rtc[{name}]'"
             yield Finding("backend", name, "missing", "not installed", advice)
         else:
-            yield Finding("backend", name, "ok", importlib.metadata.version(module))
+            yield Finding("backend", name, "ok", _version(module))
+
+
+def _version(module: str) -> str:
+    """Of the distribution that brings it, whatever that is called (`tensorrt` comes with tensorrt-cu12, too)."""
+    names = importlib.metadata.packages_distributions().get(module, [module])
+    try:
+        return importlib.metadata.version(names[0])
+    except importlib.metadata.PackageNotFoundError:
+        return "version unknown"
 
 
 def _media() -> Iterator[Finding]:

@@ -20,6 +20,11 @@ def test_missing_extra_names_the_modules_and_the_command(monkeypatch: pytest.Mon
     assert "no_such_module" in finding.detail
 
 
+def test_module_without_a_distribution_of_its_name_is_no_crash() -> None:
+    assert doctor._version("no_such_module") == "version unknown"
+    assert doctor._version("_pytest") == pytest.__version__
+
+
 def test_json_is_a_list_of_findings() -> None:
     result = CliRunner().invoke(app, ["doctor", "--json"])
     assert result.exit_code == 0
