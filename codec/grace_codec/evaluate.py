@@ -17,7 +17,7 @@ from grace_codec.loss_pattern import Bursts
 from grace_codec.quality import psnr_db, ssim_db
 from grace_codec.types import Budget, CodedFrame, Frame, ReceivedFrame, Reference
 
-KEY_FACTOR = 8  # budget of the first frame in budgets of the others; x264 and x265 spend 5 to 15 of them
+KEY_FACTOR = 10  # budget of the first frame in budgets of the others; x264 and x265 spend 5 to 15 of them
 MAX_PAYLOAD = 1150
 UNBOUNDED_BPS = 1_000_000_000
 CLASSICAL = {"h264": "libx264", "h265": "libx265", "vp8": "libvpx"}

@@ -17,7 +17,7 @@ from grace_codec.grace import GraceCodec, Planes
 from grace_codec.loss_pattern import Bursts
 from grace_codec.types import Budget, CodedFrame, Frame, ReceivedFrame, Reference
 
-KEY_FACTOR = 8  # budget of the first frame in budgets of the others: what follows builds on it
+KEY_FACTOR = 10  # budget of the first frame in budgets of the others: what follows builds on it
 LEVEL_BUDGET = 8 << 20  # bytes: no bound, the level decides
 
 

@@ -118,7 +118,7 @@ class GraceCodec:
             raise ValueError(f"level {level}: {self.name} has levels 0 to {self._profile.levels - 1}")
         self._level = level
         if level is not None:
-            self._key_crf = min(max(round(46 - 0.36 * level), MIN_CRF), MAX_CRF)
+            self._key_crf = min(max(round(30 - 0.35 * level), MIN_CRF), MAX_CRF)
 
     def encode(self, frame: Frame, reference: Reference | None, budget: Budget) -> CodedFrame:
         """Raises ValueError where the reference is of another picture size, or not this codec's."""

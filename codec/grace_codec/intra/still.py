@@ -17,7 +17,7 @@ from grace_codec.types import Plane
 
 AV1 = 1  # the codec's number in key frame payloads
 MIN_SIDE_PX = 16
-MIN_CRF, MAX_CRF = 8, 63
+MIN_CRF, MAX_CRF = 2, 63
 
 Planes = tuple[Plane, Plane, Plane]
 
@@ -26,7 +26,7 @@ _TEMPORAL_DELIMITER = b"\x12\x00"  # opens every AV1 stream; not worth sending
 
 
 def encode_still(planes: Planes, crf: int) -> bytes:
-    """AV1 bytes of one yuv420 picture at a constant quality, 8 (best) to 63. Raises BackendError without an encoder."""
+    """AV1 bytes of one yuv420 picture at a constant quality, 2 (best) to 63. Raises BackendError without an encoder."""
     import av
 
     y, u, v = planes
