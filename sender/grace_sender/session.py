@@ -207,11 +207,15 @@ class SenderSession:
 
     def _resend_share(self, now_us: int) -> float:
         """What of the rate goes into resends, at most half (libwebrtc FecControllerDefault::UpdateFecRates)."""
+        sent = self._sent_lately(now_us)
+        resent = sum(size for _, size, again in sent if again)
+        return min(resent / sum(size for _, size, _ in sent), 0.5) if resent else 0.0
+
+    def _sent_lately(self, now_us: int) -> deque[tuple[int, int, bool]]:
         sent = self._sent_bytes
         while sent and sent[0][0] < now_us - RESEND_WINDOW_US:
             sent.popleft()
-        resent = sum(size for _, size, again in sent if again)
-        return min(resent / sum(size for _, size, _ in sent), 0.5) if resent else 0.0
+        return sent
 
     def _enqueue_frame(self, order: EncodeWanted, key: bool, payloads: tuple[bytes, ...], now_us: int) -> None:
         total, last = len(payloads), len(payloads) - 1
@@ -260,7 +264,7 @@ class SenderSession:
         data = rtp.build_rtp(packet, config.transport_seq_id)
         self._controller.on_packet_sent(PacketSent(self._seq, now_us, len(data), cluster, padding > 0))
         self._events.append(PacketLeft(now_us, self._seq, what[0], what[1], len(data), what[2]))
-        self._sent_bytes.append((now_us, len(data), what[2] == "resend"))
+        self._sent_lately(now_us).append((now_us, len(data), what[2] == "resend"))
         self._seq += 1
         self._rtp_seq += 1
         return data

@@ -191,3 +191,14 @@ def test_bad_feedback_is_told() -> None:
     [rejected] = events_of(session)
     assert isinstance(rejected, DatagramRejected)
     assert (rejected.at_us, rejected.size_bytes) == (5, 2)
+
+
+def test_what_was_sent_is_forgotten_after_a_second_without_new_frames() -> None:
+    session = make_session()
+    send_frame(session, 1, (b"x" * 1000,), key=True)
+    for now_us in range(200_000, 2_000_000, 200_000):  # no picture any more, only resends
+        tell(session, ResendRequest(1, 1), at_us=now_us)
+        drain(session, now_us, now_us + 20_000)
+    sizes = [event.bytes for event in events_of(session) if isinstance(event, PacketLeft)]
+    assert len(sizes) == 10
+    assert len(session._sent_bytes) == 6
