@@ -1,4 +1,6 @@
-"""Realtimeness: how long frames took from the start of their encoding to the screen, and how many never came."""
+"""Realtimeness: how long frames took from capture to the screen, and how many never came.
+
+A frame's encoding starts at its capture, as the paper counts, unless the encoder is busy: that wait counts, too."""
 
 from __future__ import annotations
 
