@@ -161,10 +161,13 @@ def read_log(path: Path) -> SessionLog:
     """Read and check a log file. Raises LogError with file, line and reason."""
     try:
         with path.open("rb") as file:
-            return SessionLog(_parse_lines(file, path))
+            log = SessionLog(_parse_lines(file, path))
     except OSError as error:
         reason = f"cannot be read ({error.strerror or error}); give a log that the lab wrote (runs/.../logs/*.jsonl)"
         raise LogError(f"{path}: {reason}") from error
+    if not len(log):
+        raise LogError(f"{path}: the log is empty; run the call again")
+    return log
 
 
 def _parse_lines(file: IO[bytes], path: Path) -> Iterator[Event]:

@@ -86,6 +86,12 @@ def test_damaged_log_names_file_line_and_reason(tmp_path: Path, content: bytes, 
     assert "run the call again" in str(error.value)
 
 
+def test_empty_log_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "call.jsonl").touch()
+    with pytest.raises(LogError, match="the log is empty; run the call again"):
+        read_log(tmp_path / "call.jsonl")
+
+
 def test_missing_log_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(LogError, match=r"No such file.*lab wrote"):
         read_log(tmp_path / "none.jsonl")
