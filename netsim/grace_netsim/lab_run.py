@@ -119,7 +119,7 @@ def prepare(requests: list[CallRequest], progress: Progress | None = None) -> No
 
 
 def run_all(requests: list[CallRequest], folder: Path, jobs: int) -> Generator[Row, None, None]:
-    """Run the calls in `jobs` processes; yields each row as it is done, then writes `folder`/results.json.
+    """Run the calls in `jobs` processes; yields each row as it is done, and has it in `folder`/results.json.
 
     `folder` is as `check_outputs` leaves it. Closed early it stops the calls. Raises what the first failing call raised
     (ClipError, TraceError, ValueError)."""
@@ -128,13 +128,13 @@ def run_all(requests: list[CallRequest], folder: Path, jobs: int) -> Generator[R
         with started([partial(run_call, request, folder) for request in requests], jobs) as calls:
             waiting = {call: i for i, call in enumerate(calls)}
             for done in as_completed(waiting):
-                rows[waiting[done]] = done.result()
-                yield rows[waiting[done]]
+                rows[waiting[done]] = row = done.result()
+                ordered = [rows[i] for i in sorted(rows)]
+                (folder / "results.json").write_text(json.dumps(ordered, indent=1) + "\n")
+                yield row
     except BrokenProcessPool as error:
         reason = "a process of the lab died, most likely for want of memory"
         raise NetsimError(f"{reason}; use --jobs 1, a smaller --size or fewer --seconds") from error
-    ordered = [rows[i] for i in range(len(requests))]
-    (folder / "results.json").write_text(json.dumps(ordered, indent=1) + "\n")
 
 
 def run_call(request: CallRequest, folder: Path | None = None) -> Row:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from grace_netsim import lab_cli
 from grace_netsim.cli import app
-from grace_netsim.lab_run import CallRequest, check_requests, matrix, parse_size, run_call
+from grace_netsim.lab_run import CallRequest, check_requests, matrix, parse_size, run_all, run_call
 from grace_netsim.log import read_log
 
 ROW = [
@@ -143,3 +143,12 @@ def test_command_and_library_have_the_same_defaults() -> None:
 def test_size_is_read() -> None:
     assert parse_size("640x360") == (640, 360)
     assert parse_size(None) is None
+
+
+def test_rows_of_finished_calls_survive_an_interruption(tmp_path: Path) -> None:
+    requests = matrix(["stub"], ["builtin:talk"], ["lte-1", "fcc-1"], LIKE)
+    (tmp_path / "logs").mkdir()
+    rows = run_all(requests, tmp_path, jobs=1)
+    first = next(rows)
+    rows.close()
+    assert json.loads((tmp_path / "results.json").read_text()) == [first]
