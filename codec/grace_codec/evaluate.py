@@ -246,15 +246,23 @@ def evaluate_levels(
         progress(name)
         theirs = classical_points(frames, name, fps, request)
         rate = bd_rate(theirs, ours)
-        gains = [at_rate(ours, bps / 1000) - at_rate(theirs, bps / 1000) for bps in request.bitrates_bps]
+        gains = [_gain(ours, theirs, bps / 1000) for bps in request.bitrates_bps]
         against[name] = {
             "points": [_rounded(p) for p in theirs],
             "bd_rate_percent": None if rate is None else round(rate, 1),
-            "ssim_gain_db_at_equal_bytes": [round(gain, 3) for gain in gains],
+            "ssim_gain_db_at_equal_bytes": gains,
         }
     size = f"{frames[0].width}x{frames[0].height}"
     facts = {"frames": len(frames), "fps": fps, "size": size, "packet_overhead_bytes": request.packet_overhead}
     return facts | {"control": "level", "anchor": request.anchor, "grace": rows, "against": against}
+
+
+def _gain(ours: Sequence[Point], theirs: Sequence[Point], kbps: float) -> float | None:
+    """SSIM dB over a classical codec at a rate that both sweeps reach; None elsewhere."""
+    rates = [[p.kbps for p in points] for points in (ours, theirs)]
+    if not max(map(min, rates)) <= kbps <= min(map(max, rates)):
+        return None
+    return round(at_rate(ours, kbps) - at_rate(theirs, kbps), 3)
 
 
 def _rounded(point: Point) -> dict[str, float]:

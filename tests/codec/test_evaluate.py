@@ -35,6 +35,14 @@ def test_quality_between_points_is_interpolated_over_log_rate() -> None:
     assert at_rate(curve(1), 1) == pytest.approx(10)
 
 
+def test_no_gain_is_claimed_where_a_sweep_does_not_reach() -> None:
+    from grace_codec.evaluate import _gain
+
+    assert _gain(curve(1, shift=2), curve(1), 200) == 2
+    assert _gain(curve(1), curve(1), 90) is None
+    assert _gain(curve(1), curve(4), 300) is None
+
+
 def test_overhead_is_counted_per_packet() -> None:
     figures = [FrameFigures(1000, 2, 10, 30), FrameFigures(500, 1, 12, 32)]
     assert summarize(figures, 25, 100, 0).kbps == pytest.approx(150)
