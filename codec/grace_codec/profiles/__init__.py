@@ -88,7 +88,14 @@ def load(name: str, backend: str | None = None, folder: Path = WEIGHTS) -> Video
 
 def load_file(path: Path, name: str, backend: str | None = None) -> VideoModel:
     """A model from a checkpoint that is not (yet) in the package."""
-    return _build(name, _parse(path.read_bytes(), {}), backend)
+    return _build(name, read_checkpoint(path), backend)
+
+
+def read_checkpoint(path: Path) -> Weights:
+    """All files of a training checkpoint: NAME.safetensors, NAME-01.safetensors, ..."""
+    contents = [p.read_bytes() for p in (path, *sorted(path.parent.glob(f"{path.stem}-*{path.suffix}")))]
+    tensors = {k: v for content in contents for k, v in _parse(content, {}).tensors.items()}
+    return Weights(tensors, hashlib.sha256(b"".join(contents)).hexdigest(), {})
 
 
 def _parse(content: bytes, card: dict[str, Any]) -> Weights:
@@ -97,7 +104,28 @@ def _parse(content: bytes, card: dict[str, Any]) -> Weights:
     return Weights(parse(content), hashlib.sha256(content).hexdigest(), card)
 
 
+def _build_grace(weights: Weights) -> VideoModel:
+    try:
+        import torch
+
+        from grace_codec.models.grace import GraceModel, profile
+        from grace_codec.models.grace_net import GraceNet
+    except ImportError as error:
+        raise BackendError(f"profile 'grace' needs `pip install grace-rtc[torch]` ({error})") from error
+    net = GraceNet()
+    try:
+        net.load_state_dict({k: torch.from_numpy(np.array(v, np.float32)) for k, v in weights.tensors.items()})
+    except RuntimeError as error:
+        raise ModelError(f"weights do not fit grace: {error}") from error
+    levels = FINE * (len(weights.tensors["log_step"]) - 1) + 1
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    identity = int(weights.sha256[:8], 16)
+    return GraceModel(profile("grace", PROFILES["grace"].wire_id, identity, levels), net, device)
+
+
 def _build(name: str, weights: Weights, backend: str | None) -> VideoModel:
+    if name == "grace":
+        return _build_grace(weights)
     profile = Profile(
         name=name,
         wire_id=PROFILES[name].wire_id,

@@ -11,12 +11,14 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
+from grace_codec import profiles
 from grace_codec.models.lite_net import LiteNet
 from grace_codec.motion import fill_gaps
 from grace_codec.training import grace_objective
 from grace_codec.training.checkpoint import load_weights, save_weights
 from grace_codec.training.clips import Clip
 from grace_codec.training.loop import Trainer
+from grace_codec.training.publish import publish
 from grace_codec.training.stages import STAGES, Stage
 
 
@@ -123,3 +125,15 @@ def test_metrics_and_small_checkpoints_are_written(tmp_path: Path) -> None:
 def test_every_stage_starts_from_a_stage_that_exists() -> None:
     assert all(s.start is None or s.start in STAGES for s in STAGES.values())
     assert {s.profile for s in STAGES.values()} == {"grace-p", "grace-lite", "grace-d", "grace"}
+
+
+@pytest.mark.parametrize(("name", "profile"), [("pretrain", "grace-p"), ("grace-pretrain", "grace")])
+def test_a_finished_run_becomes_a_model(name: str, profile: str, tmp_path: Path) -> None:
+    run = trainer(tiny(name), tmp_path / "run")
+    run.save()
+    publish(run.folder.weights, profile, {"steps": 0}, tmp_path / "package")
+    assert profiles.read_weights(profile, tmp_path / "package").card["steps"] == 0
+    model = profiles.load_file(run.folder.weights, profile)
+    planes = CLIPS[0].planes(0)
+    assert not model.analyse(planes, planes).residual.any()
+    assert sum(p.stat().st_size for p in (tmp_path / "package").iterdir()) < 18 << 20
