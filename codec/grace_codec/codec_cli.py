@@ -33,6 +33,9 @@ def _reporting() -> Iterator[None]:
 
     try:
         yield
+    except ImportError as error:
+        typer.echo(f"grace-rtc: {error.name or error} is missing; pip install 'grace-rtc[codec]'", err=True)
+        raise typer.Exit(2) from error
     except (CodecError, ValueError, OSError) as error:
         typer.echo(f"grace-rtc: {error}", err=True)
         raise typer.Exit(2) from error
