@@ -118,7 +118,7 @@ def schemes() -> None:
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for results, logs and report.")] = Path("runs/demo"),
-    seconds: Annotated[float, typer.Option(min=1, max=60)] = 6,
+    seconds: Annotated[float, typer.Option(min=1, max=60)] = 10,
 ) -> None:
     """A built-in clip over two shipped traces, with GRACE and with H.265: from nothing to a report in minutes."""
     with errors_in_one_line():
