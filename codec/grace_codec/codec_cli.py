@@ -43,18 +43,9 @@ def _reporting() -> Iterator[None]:
 
 def _clip(video: str, size: str | None, fps: float | None, seconds: float | None) -> VideoClip:
     from grace_codec.clip import open_clip
-    from grace_codec.video_file import ClipOptions
+    from grace_codec.video_file import ClipOptions, parse_size
 
-    return open_clip(video, ClipOptions(_size(size), fps, duration_s=seconds))
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    width, _, height = text.lower().partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise ValueError(f"size {text!r}: write it as 640x360")
-    return int(width), int(height)
+    return open_clip(video, ClipOptions(parse_size(size), fps, duration_s=seconds))
 
 
 def _bitrate(text: str) -> int:
@@ -223,12 +214,13 @@ def tables(
     from grace_codec.entropy.collect import collect, short_clips
     from grace_codec.entropy.fit import fit
     from grace_codec.grace import tables_path
+    from grace_codec.video_file import parse_size
 
     with _reporting():
         model = profiles.load(profile, backend)
         files = sorted(f for path in clips for f in (path.rglob("*.mp4") if path.is_dir() else [path]))
         files = files[:: max(1, -(-len(files) // most))]
-        found = list(collect(model, short_clips(list(track(files, "collect")), _size(size))))
+        found = list(collect(model, short_clips(list(track(files, "collect")), parse_size(size))))
         if not found:
             raise ValueError("no usable clip of five frames or more among the files given")
         fine = model.profile.levels

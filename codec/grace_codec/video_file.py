@@ -53,6 +53,16 @@ class ClipOptions:
             raise ClipError(f"duration {self.duration_s:g} s: give more than 0 seconds")
 
 
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """WIDTHxHEIGHT as numbers, None for None. Raises ValueError for anything else."""
+    if text is None:
+        return None
+    width, cross, height = text.lower().partition("x")
+    if not cross or not width.isdecimal() or not height.isdecimal():
+        raise ValueError(f"size {text!r} is not WIDTHxHEIGHT, for example 640x360")
+    return int(width), int(height)
+
+
 def check_size(width: int, height: int, what: str) -> None:
     if width % 2 or height % 2:
         raise ClipError(f"{what} is {width}x{height}: both sides must be even (yuv420)")

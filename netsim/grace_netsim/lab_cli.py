@@ -74,7 +74,8 @@ def run(
 ) -> None:  # fmt: skip
     """Run every scheme over every video over every trace, and print what became of the calls."""
     with errors_in_one_line():
-        from grace_netsim.lab_run import CallRequest, matrix, parse_size
+        from grace_codec.video_file import parse_size
+        from grace_netsim.lab_run import CallRequest, matrix
 
         like = CallRequest(
             scheme="", video="", trace="", owd_ms=owd_ms, queue_packets=queue_packets, cc=cc, fps=fps, seed=seed,

@@ -227,16 +227,6 @@ def _frame_count(clip: VideoClip, request: CallRequest) -> int:
     return clip.count() if request.seconds is None else max(1, round(request.seconds * request.fps))
 
 
-def parse_size(text: str | None) -> tuple[int, int] | None:
-    """WIDTHxHEIGHT as numbers. Raises ValueError for anything else."""
-    if text is None:
-        return None
-    width, cross, height = text.lower().partition("x")
-    if not cross or not width.isdecimal() or not height.isdecimal():
-        raise ValueError(f"size {text!r} is not WIDTHxHEIGHT, for example 640x360")
-    return int(width), int(height)
-
-
 def _us(milliseconds: float | None) -> int | None:
     return None if milliseconds is None else round(milliseconds * 1000)
 

@@ -76,7 +76,6 @@ class SenderSession:
         self._twcc = TwccReader()
         self._events: deque[object] = deque()
         self._seq = 0
-        self._rtp_seq = 0
         self._encoding: EncodeWanted | None = None
         self._pending: tuple[int, int] | None = None
         self._rate_logged = (0, 0)
@@ -157,11 +156,13 @@ class SenderSession:
                 self._sent.on_resent(item.frame_id, item.index, now_us)
                 if item.frame_id < self._newest_key:  # nobody waits for it any more
                     continue
-            out.append(self._stamp(item, cluster, now_us))
+            self._last_timestamp = item.timestamp
+            out.append(self._send(item, 0, cluster, now_us))
         padding_bytes, cluster = self._pacer.padding_wanted(now_us)
         while padding_bytes > 0:
             size = min(padding_bytes, MAX_PADDING_BYTES)
-            out.append(self._stamp_padding(size, cluster, now_us))
+            item = _Outgoing(b"", self._last_timestamp, False, -1, 0, "padding")
+            out.append(self._send(item, size, cluster, now_us))
             padding_bytes -= size + RTP_HEADER_BYTES
         return out
 
@@ -231,42 +232,24 @@ class SenderSession:
     def _enqueue(self, item: _Outgoing, priority: Priority, now_us: int) -> None:
         self._pacer.enqueue(item, len(item.payload) + RTP_HEADER_BYTES, priority, now_us)
 
-    def _stamp(self, item: _Outgoing, cluster: int | None, now_us: int) -> bytes:
-        self._last_timestamp = item.timestamp
-        return self._send(
-            item.payload, item.timestamp, item.marker, 0, cluster, now_us, (item.frame_id, item.index, item.kind)
-        )
-
-    def _stamp_padding(self, size: int, cluster: int | None, now_us: int) -> bytes:
-        return self._send(b"", self._last_timestamp, False, size, cluster, now_us, (-1, 0, "padding"))
-
-    def _send(
-        self,
-        payload: bytes,
-        timestamp: int,
-        marker: bool,
-        padding: int,
-        cluster: int | None,
-        now_us: int,
-        what: tuple[int, int, str],
-    ) -> bytes:
+    def _send(self, item: _Outgoing, padding: int, cluster: int | None, now_us: int) -> bytes:
+        """Give the packet its number, the same for RTP and for the transport, and let it go."""
         config = self._config
         packet = rtp.RtpPacket(
             payload_type=config.payload_type,
-            seq=self._rtp_seq & 0xFFFF,
-            timestamp=timestamp,
+            seq=self._seq & 0xFFFF,
+            timestamp=item.timestamp,
             ssrc=config.ssrc,
-            payload=payload,
-            marker=marker,
+            payload=item.payload,
+            marker=item.marker,
             transport_seq=self._seq & 0xFFFF,
             padding_bytes=padding,
         )
         data = rtp.build_rtp(packet, config.transport_seq_id)
         self._controller.on_packet_sent(PacketSent(self._seq, now_us, len(data), cluster, padding > 0))
-        self._events.append(PacketLeft(now_us, self._seq, what[0], what[1], len(data), what[2]))
-        self._sent_lately(now_us).append((now_us, len(data), what[2] == "resend"))
+        self._events.append(PacketLeft(now_us, self._seq, item.frame_id, item.index, len(data), item.kind))
+        self._sent_lately(now_us).append((now_us, len(data), item.kind == "resend"))
         self._seq += 1
-        self._rtp_seq += 1
         return data
 
     def _on_twcc(self, packet: RtcpPacket, now_us: int) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from grace_codec.video_file import parse_size
 from grace_netsim import lab_cli
 from grace_netsim.cli import app
-from grace_netsim.lab_run import CallRequest, check_requests, matrix, parse_size, run_all, run_call
+from grace_netsim.lab_run import CallRequest, check_requests, matrix, run_all, run_call
 from grace_netsim.log import read_log
 
 ROW = [
