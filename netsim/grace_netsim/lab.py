@@ -21,33 +21,17 @@ from grace_netsim.cost import ComputeCost, run_timed
 from grace_netsim.link import Link, LinkConfig
 from grace_netsim.link_events import LinkDropped
 from grace_netsim.log import SessionLog
+from grace_netsim.log_events import log_receiver_event, log_sender_event
 from grace_netsim.rates import RateSeries
 from grace_receiver.decoding import DecodingDesk
-from grace_receiver.events import (
-    CarryWanted,
-    DecodeWanted,
-    FrameDecoded,
-    FrameLost,
-    FrameRendered,
-    KeyFrameRequested,
-    PacketArrived,
-)
+from grace_receiver.events import CarryWanted, DecodeWanted, FrameDecoded, FrameRendered
 from grace_receiver.session import ReceiverConfig, ReceiverSession
 from grace_sender.encoding import EncodingDesk
-from grace_sender.events import (
-    EncodeWanted,
-    FrameEncoded,
-    FrameSkipped,
-    KeyFrameForced,
-    PacketLeft,
-    RateChanged,
-    Resynced,
-)
+from grace_sender.events import EncodeWanted, FrameEncoded
 from grace_sender.session import SenderConfig, SenderSession
 from grace_transport.congestion.controller import CongestionController
 from grace_transport.errors import WireFormatError
 from grace_transport.host import Host
-from grace_transport.machine import DatagramRejected
 from grace_transport.wire.rtp import parse_rtp
 
 SRTP_TAG = bytes(10)  # RFC 3711 authentication tag: on the emulated wire every RTP packet is that much longer
@@ -154,36 +138,10 @@ class Lab:
         self._sender.mutate(lambda session, at_us: session.on_frame(frame_id, at_us, at_us))
 
     def _on_sender(self, event: object) -> None:
-        match event:
-            case EncodeWanted():
-                self._encode(event)
-            case PacketLeft():
-                self._log.emit(
-                    event.at_us, "packet_sent",
-                    seq=event.seq, frame_id=event.frame_id, index=event.index, bytes=event.bytes, kind=event.kind,
-                )  # fmt: skip
-            case FrameEncoded():
-                self._log.emit(
-                    event.at_us, "frame_encoded",
-                    frame_id=event.frame_id, key=event.key, bytes=event.bytes, packets=event.packets,
-                    encode_us=self._encode_us.pop(event.frame_id), parent=event.parent, lineage=event.lineage,
-                )  # fmt: skip
-            case FrameSkipped():
-                self._log.emit(event.at_us, "frame_skipped", frame_id=event.frame_id, reason=event.reason)
-            case RateChanged():
-                self._log.emit(
-                    event.at_us, "rate_target",
-                    bitrate_bps=event.bitrate_bps, pacing_bps=event.pacing_bps, rtt_us=event.rtt_us, state=event.state,
-                )  # fmt: skip
-            case Resynced():
-                self._log.emit(
-                    event.at_us, "resync",
-                    frame_id=event.frame_id, base=event.base_frame_id, decoded=event.decoded, replayed=event.replayed,
-                )  # fmt: skip
-            case KeyFrameForced():
-                self._log.emit(event.at_us, "key_frame_forced", frame_id=event.frame_id, reason=event.reason)
-            case DatagramRejected():
-                self._log_rejected(event, "sender")
+        if isinstance(event, EncodeWanted):
+            self._encode(event)
+        encode_us = self._encode_us.pop(event.frame_id) if isinstance(event, FrameEncoded) else 0
+        log_sender_event(self._log, event, encode_us)
 
     def _encode(self, order: EncodeWanted) -> None:
         cost = self._config.cost
@@ -209,24 +167,14 @@ class Lab:
         match event:
             case DecodeWanted():
                 self._decode(event)
-            case PacketArrived():
-                self._log.emit(event.at_us, "packet_received", seq=event.seq)
             case CarryWanted():
                 self._decoding.carry(event.step)
             case FrameDecoded():
-                self._log.emit(
-                    event.at_us, "frame_decoded",
-                    frame_id=event.frame_id, received=event.received, total=event.total, in_sync=event.in_sync,
-                    decode_us=self._decode_us.pop(event.frame_id), lineage=event.lineage,
-                )  # fmt: skip
+                log_receiver_event(self._log, event, self._decode_us.pop(event.frame_id))
             case FrameRendered():
                 self._rendered(event)
-            case FrameLost():
-                self._log.emit(event.at_us, "frame_lost", frame_id=event.frame_id, reason=event.reason)
-            case KeyFrameRequested():
-                self._log.emit(event.at_us, "key_frame_requested", last_frame_id=event.last_frame_id)
-            case DatagramRejected():
-                self._log_rejected(event, "receiver")
+            case _:
+                log_receiver_event(self._log, event)
 
     def _decode(self, order: DecodeWanted) -> None:
         cost = self._config.cost
@@ -256,14 +204,7 @@ class Lab:
             ssim, psnr = quality.ssim(captured.y, shown.y), quality.psnr_db(captured.y, shown.y)
             if self._on_shown is not None:
                 self._on_shown(captured, shown)
-        self._log.emit(
-            event.at_us, "frame_rendered",
-            frame_id=event.frame_id, captured_us=event.captured_us, delay_us=event.at_us - event.captured_us,
-            ssim=None if ssim is None else round(ssim, 7), psnr=None if psnr is None else round(psnr, 4),
-        )  # fmt: skip
-
-    def _log_rejected(self, event: DatagramRejected, by: str) -> None:
-        self._log.emit(event.at_us, "datagram_rejected", by=by, reason=event.reason, bytes=event.size_bytes)
+        log_receiver_event(self._log, event, ssim=ssim, psnr=psnr)
 
 
 def _ignore(event: object) -> None:
