@@ -60,8 +60,16 @@ VOCABULARY: Final[Mapping[str, Mapping[str, _Types]]] = {
     "key_frame_requested": {"last_frame_id": _INT},
     "datagram_rejected": {"by": _TEXT, "reason": _TEXT, "bytes": _INT},
     "session_ended": {},
+    # of live processes alone; `by` is sender, receiver or netsim
+    "process_started": {"by": _TEXT},
+    "process_ended": {"by": _TEXT, "reason": _TEXT},
+    "connection_state": {"by": _TEXT, "state": _TEXT},
+    "operating_point": {"width": _INT, "height": _INT, "fps": _NUMBER, "reason": _TEXT},
+    "picture_shown": {"index": _INT, "rtp_timestamp": _INT, "width": _INT, "height": _INT},
+    "packet_relayed": {"direction": _TEXT, "kind": _TEXT, "bytes": _INT},
+    "remark": {"by": _TEXT, "text": _TEXT},
 }
-"""Event -> the facts it must carry and their types. Any event may carry more."""
+"""Event -> the facts it must carry and their types. Any event may carry more (docs/demo.md has those of live calls)."""
 
 PACKET_KINDS: Final = frozenset({"media", "resend", "padding", "feedback"})
 
