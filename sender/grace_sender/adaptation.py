@@ -1,0 +1,311 @@
+"""Which picture size and rate this machine, and this bitrate, can bear: down at once, up slowly.
+
+Pure policy: it is told encoding times, skipped frames and bitrates, and answers with an operating point. Refuses to
+know clocks, codecs and pictures. Thresholds and waiting follow libwebrtc's OveruseFrameDetector (usage above 85 % is
+too much, 10 s before a first try upwards, twice as long after each failed one), the order its balanced degradation
+preference: the smaller the picture, the fewer frames per second are accepted before it shrinks again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["ENCODER_TOO_SLOW", "Adaptation", "Limits", "OperatingPoint", "OperatingPointChanged", "ladder"]
+
+ENCODER_TOO_SLOW: Final = "encoder too slow"
+"""The reason of `FrameSkipped` that speaks of this machine; others speak of the network."""
+
+OVERLOAD: Final = 0.8  # of the frame interval, 90th percentile
+AIM: Final = 0.7  # what a lower point must be expected to need
+RAISE: Final = 0.6  # what a higher point must be expected to need
+WINDOW_US: Final = 3_000_000
+ENOUGH_ENCODES: Final = 8
+HOPELESS_ENCODES: Final = 3  # in a row longer than the interval: no need to wait for more
+MANY_SKIPS: Final = 3
+SKIPPED_SHARE: Final = 0.1
+STALE_ENCODES: Final = 2  # after a change: frames of the old size are still on their way
+FIRST_WAIT_US: Final = 10_000_000  # libwebrtc kQuickRampUpDelayMs
+LONGEST_WAIT_US: Final = 3_600_000_000
+PROBATION_US: Final = 30_000_000  # a higher point that is left sooner was a failed try
+RICH: Final = 1.5  # times the bits per pixel wanted, before a bitrate may raise the point
+
+_SCALES: Final = (1, 3 / 4, 1 / 2, 3 / 8, 1 / 4, 3 / 16, 1 / 8, 3 / 32, 1 / 16)  # as libwebrtc: by 3/4 and 2/3 in turn
+_RATES: Final = (60.0, 50.0, 40.0, 30.0, 25.0, 20.0, 15.0, 12.5, 10.0, 7.5, 5.0)
+_LOWEST_FPS: Final = ((640 * 480, 20.0), (480 * 360, 15.0), (320 * 240, 12.5), (240 * 180, 10.0), (160 * 120, 7.5))
+"""(px, fps): a picture of more px than this is not shown at fewer frames per second, it shrinks instead."""
+_ANY_FPS: Final = 5.0
+_MIN_SIDE_PX: Final = 64
+_MAX_SIZE_PX: Final = (1920, 1080)
+_BLOCK_PX: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """Picture size in px, both sides even, and frames per second."""
+
+    width: int
+    height: int
+    fps: float
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+    @property
+    def interval_us(self) -> int:
+        return round(1_000_000 / self.fps)
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height} at {self.fps:g} fps"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPointChanged:
+    """`reason` is a sentence for people, with the new point in it."""
+
+    at_us: int
+    point: OperatingPoint
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far down it may go. `min_bits_per_pixel`: with less for a pixel of a frame, fewer pixels look better."""
+
+    min_side_px: int = 96
+    min_fps: float = 5.0
+    min_bits_per_pixel: float = 0.02
+
+
+class Adaptation:
+    """Picks a rung of the ladder below `source`. It starts at the top; `start` puts it where a measurement says."""
+
+    def __init__(self, source: OperatingPoint, limits: Limits | None = None) -> None:
+        """`source`: what the camera gives, the highest point. ValueError where it has no even size of 64 px or more."""
+        self._limits = limits or Limits()
+        self._ladder = ladder(source, self._limits)
+        self._rung = 0
+        self._encodes: deque[tuple[int, int]] = deque()  # when, how long
+        self._skips: deque[int] = deque()
+        self._bitrates: deque[tuple[int, int]] = deque()
+        self._stale = 0
+        self._raise_at_us: int | None = None
+        self._raised: tuple[int, int] | None = None  # when to which rung, if that was the last change
+        self._wait_us: dict[int, int] = {}  # before the rung is tried again
+        self._events: deque[OperatingPointChanged] = deque()
+
+    @property
+    def point(self) -> OperatingPoint:
+        return self._ladder[self._rung]
+
+    @property
+    def points(self) -> tuple[OperatingPoint, ...]:
+        """All points it may choose, the best first."""
+        return self._ladder
+
+    def next_event(self) -> OperatingPointChanged | None:
+        return self._events.popleft() if self._events else None
+
+    def start(self, encode_us: int, pixels: int, now_us: int) -> OperatingPoint:
+        """Choose by a measurement: encoding a frame of so many pixels took so long. Returns the point."""
+        top = self._ladder[0]
+        self._move(self._affordable(0, encode_us / max(pixels, 1)), now_us)
+        taken_us = round(encode_us * top.pixels / max(pixels, 1))
+        self._tell(f"encoder needs about {_of_interval(taken_us, top)} of {top}", now_us)
+        return self.point
+
+    def on_encoded(self, encode_us: int, now_us: int) -> None:
+        """A frame at the present point took so long to encode, making its reference included."""
+        if self._stale:
+            self._stale -= 1
+            return
+        self._encodes.append((now_us, max(encode_us, 0)))
+        self._decide(now_us)
+
+    def on_skipped(self, reason: str, now_us: int) -> None:
+        """A frame was not encoded. Only what is this machine's fault counts."""
+        if reason == ENCODER_TOO_SLOW and not self._stale:
+            self._skips.append(now_us)
+            self._decide(now_us)
+
+    def on_bitrate(self, bitrate_bps: int, now_us: int) -> None:
+        """The network gives so much; call it at every change and now and then."""
+        self._bitrates.append((now_us, max(bitrate_bps, 0)))
+        self._decide(now_us)
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _decide(self, now_us: int) -> None:
+        self._forget(now_us)
+        if self._raised is not None and now_us - self._raised[0] >= PROBATION_US:
+            self._wait_us.pop(self._raised[1], None)
+            self._raised = None
+        if (why := self._overload()) is not None:
+            self._lower(why, now_us)
+        elif (why := self._starvation(now_us)) is not None:
+            self._lower_for_bitrate(why, now_us)
+        elif self._may_raise(now_us):
+            self._raise(now_us)
+
+    def _forget(self, now_us: int) -> None:
+        """Keep the window, but at least what a decision needs; bitrates: the newest one from before it as well."""
+        oldest_us = now_us - WINDOW_US
+        while len(self._encodes) > ENOUGH_ENCODES and self._encodes[0][0] < oldest_us:
+            self._encodes.popleft()
+        while self._skips and self._skips[0] < oldest_us:
+            self._skips.popleft()
+        while len(self._bitrates) > 1 and self._bitrates[1][0] <= oldest_us:
+            self._bitrates.popleft()
+
+    def _overload(self) -> str | None:
+        """What is wrong with the present point, or None."""
+        point, skips, encodes = self.point, len(self._skips), len(self._encodes)
+        newest = [self._encodes[-n][1] for n in range(1, min(encodes, HOPELESS_ENCODES) + 1)]
+        if len(newest) == HOPELESS_ENCODES and min(newest) > point.interval_us:
+            return f"encoder needs {_of_interval(min(newest), point)}"
+        if encodes >= ENOUGH_ENCODES and self._typical_us() > OVERLOAD * point.interval_us:
+            return f"encoder needs {_of_interval(self._typical_us(), point)}"
+        if skips >= MANY_SKIPS and skips >= SKIPPED_SHARE * (skips + encodes):
+            return f"{skips} of {skips + encodes} frames came while the encoder was busy"
+        return None
+
+    def _starvation(self, now_us: int) -> str | None:
+        """Too few bits for a pixel, and that for a whole window."""
+        if not self._bitrates or self._bitrates[0][0] > now_us - WINDOW_US:
+            return None
+        best_bps = max(bps for _, bps in self._bitrates)
+        if best_bps >= self._wanted_bps(self.point):
+            return None
+        return f"{best_bps / 1000:.0f} kbit/s are too few for {self.point}"
+
+    def _lower(self, why: str, now_us: int) -> None:
+        if self._rung == len(self._ladder) - 1:
+            return
+        lowest = self._rung + 1
+        if self._raised is not None:  # the try failed: back to where it was good, and longer before the next one
+            self._wait_us[self._rung] = min(2 * self._wait_for(self._rung), LONGEST_WAIT_US)
+        elif self._encodes:
+            lowest = self._affordable(lowest, self._typical_us() / self.point.pixels)
+        self._move(lowest, now_us)
+        self._tell(why, now_us)
+
+    def _lower_for_bitrate(self, why: str, now_us: int) -> None:
+        best_bps = max(bps for _, bps in self._bitrates)
+        rung = self._first(self._rung + 1, lambda point: self._wanted_bps(point) <= best_bps)
+        if rung != self._rung:
+            self._move(rung, now_us)
+            self._tell(why, now_us)
+
+    def _may_raise(self, now_us: int) -> bool:
+        if self._rung == 0 or self._raise_at_us is None or len(self._encodes) < ENOUGH_ENCODES:
+            return False
+        if now_us < self._raise_at_us or self._skips:
+            return False
+        higher = self._ladder[self._rung - 1]
+        expected_us = self._typical_us() * higher.pixels / self.point.pixels
+        if self._bitrates and min(bps for _, bps in self._bitrates) < RICH * self._wanted_bps(higher):
+            return False
+        return expected_us <= RAISE * higher.interval_us
+
+    def _raise(self, now_us: int) -> None:
+        why = f"encoder needs only {_of_interval(self._typical_us(), self.point)}"
+        self._move(self._rung - 1, now_us)
+        self._raised = now_us, self._rung
+        self._tell(why, now_us)
+
+    def _move(self, rung: int, now_us: int) -> None:
+        self._rung = rung
+        self._encodes.clear()
+        self._skips.clear()
+        self._stale = STALE_ENCODES
+        self._raised = None
+        self._raise_at_us = now_us + self._wait_for(rung - 1)
+
+    def _tell(self, why: str, now_us: int) -> None:
+        self._events.append(OperatingPointChanged(now_us, self.point, f"{why}: {self.point}"))
+
+    def _wait_for(self, rung: int) -> int:
+        return self._wait_us.get(rung, FIRST_WAIT_US)
+
+    def _typical_us(self) -> int:
+        """90th percentile of the encoding times at hand."""
+        times = sorted(us for _, us in self._encodes)
+        return times[(9 * len(times) - 1) // 10]
+
+    def _affordable(self, highest: int, us_per_pixel: float) -> int:
+        """The first rung from `highest` on that is expected to leave room, else the last."""
+        return self._first(highest, lambda point: us_per_pixel * point.pixels <= AIM * point.interval_us)
+
+    def _first(self, highest: int, good: Callable[[OperatingPoint], bool]) -> int:
+        last = len(self._ladder) - 1
+        return next((rung for rung in range(highest, last + 1) if good(self._ladder[rung])), last)
+
+    def _wanted_bps(self, point: OperatingPoint) -> float:
+        return self._limits.min_bits_per_pixel * point.pixels * point.fps
+
+
+def ladder(source: OperatingPoint, limits: Limits | None = None) -> tuple[OperatingPoint, ...]:
+    """Operating points from `source` down: each needs fewer pixels per second than the one before.
+
+    Sizes keep the aspect ratio, have even sides and fill 16x16 blocks as far as that goes."""
+    limits = limits or Limits()
+    sizes = list(_sizes(source, limits))
+    rates = [source.fps, *(rate for rate in _RATES if limits.min_fps <= rate < source.fps)]
+    points, size, rate = [], 0, 0
+    while True:
+        width, height = sizes[size]
+        points.append(OperatingPoint(width, height, rates[rate]))
+        lowest_fps = _ANY_FPS if size == len(sizes) - 1 else _lowest_fps(width * height)
+        if rate + 1 < len(rates) and rates[rate + 1] >= lowest_fps:
+            rate += 1
+        elif size + 1 < len(sizes):
+            size += 1
+        elif rate + 1 < len(rates):
+            rate += 1
+        else:
+            return tuple(points)
+
+
+def _lowest_fps(pixels: int) -> float:
+    return next((fps for above, fps in _LOWEST_FPS if pixels > above), _ANY_FPS)
+
+
+def _sizes(source: OperatingPoint, limits: Limits) -> Iterator[tuple[int, int]]:
+    """The largest size first: the source's own, or the largest of its shape that can be coded."""
+    fit = min(1.0, _MAX_SIZE_PX[0] / source.width, _MAX_SIZE_PX[1] / source.height)
+    smallest_px = max(_MIN_SIDE_PX, min(limits.min_side_px, source.width, source.height))
+    previous: tuple[int, int] | None = None
+    for scale in _SCALES:
+        size = _size_near(source, scale * fit)
+        if min(size) < (_MIN_SIDE_PX if previous is None else smallest_px):
+            break
+        if size != previous:
+            yield size
+        previous = size
+    if previous is None:
+        raise ValueError(f"pictures of {source.width}x{source.height}: both sides must be {_MIN_SIDE_PX} px or more")
+
+
+def _size_near(source: OperatingPoint, scale: float) -> tuple[int, int]:
+    """The even size within 8 % of the scale that loses least: to padding, to a bent aspect ratio, to the distance."""
+    if scale == 1:
+        return source.width & ~1, source.height & ~1
+
+    def loss(size: tuple[int, int]) -> float:
+        width, height = size
+        padding = -(-width // _BLOCK_PX) * -(-height // _BLOCK_PX) * _BLOCK_PX**2 / (width * height) - 1
+        bent = abs(width * source.height / (height * source.width) - 1)
+        return padding / 3 + 4 * bent + abs(width / (source.width * scale) - 1)
+
+    reach = source.width * scale
+    widths = range(max(2, 2 * round(reach * 0.46)), min(2 * int(reach * 0.54), source.width) + 1, 2)
+    sizes = [(width, max(2, 2 * round(width * source.height / source.width / 2))) for width in widths]
+    inside = [size for size in sizes if size[0] <= _MAX_SIZE_PX[0] and size[1] <= _MAX_SIZE_PX[1]]
+    return min(inside, key=loss, default=(2 * round(reach / 2), 2 * round(source.height * scale / 2)))
+
+
+def _of_interval(encode_us: int, point: OperatingPoint) -> str:
+    return f"{encode_us / 1000:.0f} ms of {point.interval_us / 1000:.0f} ms per frame"
