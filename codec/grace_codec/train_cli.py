@@ -31,15 +31,17 @@ def train(
     size: Annotated[int | None, typer.Option(help="Crop side in pixels, a multiple of 32.")] = None,
     accelerator: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
     devices: Annotated[int, typer.Option(help="GPUs (or CPU processes) to train on.")] = 1,
+    fused: Annotated[bool, typer.Option(help="Compile the objective: for a GPU.")] = False,
+    evaluate: Annotated[bool, typer.Option(help="Measure the held-out clips at the end.")] = True,
     publish: Annotated[bool, typer.Option(help="Install the finished weights into the package.")] = False,
 ) -> None:
     """Train one stage, or continue it where it stopped."""
     console = Console()
     try:
         chosen = _stage(stage, steps, batch, size)
-        trainer = _trainer(chosen, data, runs, cache, accelerator, devices, console)
+        trainer = _trainer(chosen, data, runs, cache, accelerator, devices, fused, console)
         _run(trainer, until, console)
-        if trainer.fabric.global_rank == 0 and trainer.step >= chosen.steps:
+        if evaluate and trainer.fabric.global_rank == 0 and trainer.step >= chosen.steps:
             card = _evaluate(trainer, data, cache, console)
             if publish:
                 _publish(trainer, card, console)
@@ -65,7 +67,14 @@ def _stage(name: str, steps: int | None, batch: int | None, size: int | None) ->
 
 
 def _trainer(
-    stage: Stage, data: Path, runs: Path, cache: Path | None, accelerator: str, devices: int, console: Console
+    stage: Stage,
+    data: Path,
+    runs: Path,
+    cache: Path | None,
+    accelerator: str,
+    devices: int,
+    fused: bool,
+    console: Console,
 ) -> Trainer:
     from lightning_fabric import Fabric
 
@@ -80,7 +89,7 @@ def _trainer(
     with Progress(console=console, disable=fabric.global_rank > 0) as progress:
         task = progress.add_task("clips", total=None)
         clips = load_folder(data, cache, on_clip=lambda n, of: progress.update(task, completed=n, total=of))
-    return Trainer(stage, clips, runs / stage.name, fabric, start)
+    return Trainer(stage, clips, runs / stage.name, fabric, start, fused=fused)
 
 
 def _run(trainer: Trainer, until: int | None, console: Console) -> None:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from grace_codec.training.clips import Clip, Crop, choose, cut
+from grace_codec.training.store import ClipStore, Crops
 
 
 @dataclass(slots=True)
@@ -25,10 +24,10 @@ class Chain:
     end: int
     top: int
     left: int
-    flip: int
+    mirrored: int
     level_64ths: int
 
-    FIELDS = ("clip", "t", "end", "top", "left", "flip", "level_64ths")
+    FIELDS = ("clip", "t", "end", "top", "left", "mirrored", "level_64ths")
 
     def to_row(self) -> list[int]:
         return [getattr(self, name) for name in self.FIELDS]
@@ -36,51 +35,51 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The next frame of every chain. Planes uint8: y (B, 1, S, S), uv (B, 2, S/2, S/2); motion (B, 2, S/16, S/16).
+    """The next frame of every chain. level: (B,) float. The chains in `fresh` have just begun: `before` holds the
+    frames before theirs, in that order, to make first references of."""
 
-    Where `fresh`, the chain has just begun: `before_*` is the frame before, to make a first reference of."""
-
-    y: Tensor
-    uv: Tensor
-    before_y: Tensor
-    before_uv: Tensor
-    motion: np.ndarray[tuple[int, ...], np.dtype[np.int16]]
-    level: Tensor  # (B,) float
-    fresh: list[bool]
+    frame: Crops
+    level: Tensor
+    fresh: list[int]
+    before: Crops | None
 
 
 class ChainPool:
     """Draws and advances chains. Everything random comes from (seed, step), so a resumed run continues the same."""
 
-    def __init__(self, clips: list[Clip], size: int, batch: int, levels: int, seed: int, max_length: int = 30) -> None:
-        self._clips, self._size, self._seed = clips, size, seed
+    def __init__(self, store: ClipStore, size: int, batch: int, levels: int, seed: int, max_length: int = 30) -> None:
+        self._store, self._size, self._seed = store, size, seed
         self._levels, self._max_length = levels, max_length
-        self._weights = [len(c) for c in clips]
         self._chains: list[Chain | None] = [None] * batch
 
     def next(self, step: int) -> Batch:
         rng = random.Random(f"{self._seed}/{step}")
-        rows, fresh = [], []
+        chains: list[Chain] = []
+        fresh = []
         for i, running in enumerate(self._chains):
             if running is None or running.t >= running.end:
                 chain = self._chains[i] = self._draw(rng)
+                fresh.append(i)
             else:
                 chain = running
                 chain.t += 1
-            fresh.append(chain is not running)
-            rows.append((self._crop(chain, chain.t), self._crop(chain, chain.t - 1), chain.level_64ths / 64))
-        return _stack(rows, fresh)
+            chains.append(chain)
+        level = torch.tensor([chain.level_64ths / 64 for chain in chains]).to(self._store.device)
+        before = self._crops([chains[i] for i in fresh], 1) if fresh else None
+        return Batch(self._crops(chains, 0), level, fresh, before)
 
     def _draw(self, rng: random.Random) -> Chain:
-        index, top, left, flip = choose(self._clips, self._weights, self._size, rng)
-        clip = self._clips[index]
-        length = rng.randint(min(6, len(clip) - 1), min(self._max_length, len(clip) - 1))
-        start = rng.randrange(len(clip) - length)
+        index, top, left, mirrored = self._store.choose(self._size, rng)
+        frames = self._store.shapes[index][0]
+        length = rng.randint(min(6, frames - 1), min(self._max_length, frames - 1))
+        start = rng.randrange(frames - length)
         level = rng.randint(0, 64 * (self._levels - 1))
-        return Chain(index, start + 1, start + length, top, left, int(flip), level)
+        return Chain(index, start + 1, start + length, top, left, int(mirrored), level)
 
-    def _crop(self, chain: Chain, t: int) -> Crop:
-        return cut(self._clips[chain.clip], t, chain.top, chain.left, self._size, bool(chain.flip))
+    def _crops(self, chains: list[Chain], back: int) -> Crops:
+        """The frame of each chain that lies `back` frames back."""
+        where = [(c.clip, c.t - back, c.top, c.left, c.mirrored) for c in chains]
+        return self._store.crops(torch.tensor(where), self._size)
 
     def state(self) -> Tensor:
         """(B, 7) int64; -1 rows have not begun."""
@@ -89,18 +88,3 @@ class ChainPool:
 
     def restore(self, state: Tensor) -> None:
         self._chains = [Chain(*map(int, row)) if int(row[0]) >= 0 else None for row in state]
-
-
-def _stack(rows: list[tuple[Crop, Crop, float]], fresh: list[bool]) -> Batch:
-    def planes(part: int, which: int) -> Tensor:
-        return torch.from_numpy(np.stack([np.asarray(row[part][which]) for row in rows]))  # type: ignore[index]
-
-    return Batch(
-        planes(0, 0)[:, None],
-        planes(0, 1),
-        planes(1, 0)[:, None],
-        planes(1, 1),
-        np.stack([row[0][2] for row in rows]),
-        torch.tensor([row[2] for row in rows], dtype=torch.float32),
-        fresh,
-    )

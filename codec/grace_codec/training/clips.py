@@ -1,17 +1,20 @@
 """Training clips as uint8 planes in memory, each with the motion between its consecutive frames.
 
-Owns decoding, the held-out split and the crops; refuses to know networks and losses.
+Owns decoding and the held-out split; refuses to know networks and losses.
 """
 
 from __future__ import annotations
 
 import hashlib
-import random
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -19,7 +22,6 @@ from grace_codec.errors import CodecError
 from grace_codec.motion import BLOCK, Motion, MotionSearch, Planes, ReferencePicture
 
 Luma = npt.NDArray[np.uint8]
-Crop = tuple[Luma, Luma, Motion]  # y (S, S), uv (2, S/2, S/2), motion (2, S/16, S/16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +86,17 @@ def load_folder(
     if not paths:
         raise CodecError(f"{folder}: no .mp4 clips for the {'held-out' if held_out else 'training'} split")
     clips = []
-    for count, path in enumerate(paths):
-        clip = _load_cached(path, cache) if cache else read_clip(path)
-        if len(clip) > 1 and min(clip.y.shape[1:]) >= BLOCK * 4:
-            clips.append(clip)
-        if on_clip:
-            on_clip(count + 1, len(paths))
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        for count, clip in enumerate(pool.map(_load, paths, repeat(cache))):
+            if len(clip) > 1 and min(clip.y.shape[1:]) >= BLOCK * 4:
+                clips.append(clip)
+            if on_clip:
+                on_clip(count + 1, len(paths))
     return clips
+
+
+def _load(path: Path, cache: Path | None) -> Clip:
+    return _load_cached(path, cache) if cache else read_clip(path)
 
 
 def _load_cached(path: Path, cache: Path) -> Clip:
@@ -104,26 +110,3 @@ def _load_cached(path: Path, cache: Path) -> Clip:
     np.savez(partial, y=clip.y, uv=clip.uv, motion=clip.motion)
     partial.rename(kept)
     return clip
-
-
-def cut(clip: Clip, t: int, top: int, left: int, size: int, flip: bool) -> Crop:
-    """A square of frame t (top, left, size multiples of 16), mirrored if `flip`: y (size, size), uv, motion."""
-    y = clip.y[t, top : top + size, left : left + size]
-    uv = clip.uv[t, :, top // 2 : (top + size) // 2, left // 2 : (left + size) // 2]
-    b = slice(top // BLOCK, (top + size) // BLOCK), slice(left // BLOCK, (left + size) // BLOCK)
-    motion = clip.motion[t][:, b[0], b[1]]
-    if not flip:
-        return y, uv, motion
-    mirrored = motion[:, :, ::-1] * np.array([-1, 1], np.int16)[:, None, None]
-    return y[:, ::-1], uv[:, :, ::-1], mirrored
-
-
-def choose(clips: list[Clip], weights: list[int], size: int, rng: random.Random) -> tuple[int, int, int, bool]:
-    """Index of a clip (by weight) that is large enough, a corner on the block grid, and whether to mirror."""
-    for _ in range(1000):
-        index = rng.choices(range(len(clips)), weights)[0]
-        height, width = clips[index].y.shape[1:]
-        if min(height, width) >= size:
-            top, left = (rng.randrange((side - size) // BLOCK + 1) * BLOCK for side in (height, width))
-            return index, top, left, rng.random() < 0.5
-    raise CodecError(f"no clip is as large as the {size} px crop")

@@ -14,23 +14,22 @@ from grace_codec.models.grace_net import GraceNet
 from grace_codec.models.lite_net import LiteNet
 from grace_codec.training.chains import Batch
 from grace_codec.training.grace_objective import Ends, GraceObjective
-from grace_codec.training.loss_simulation import lose_motion, residual_mask
+from grace_codec.training.loss_simulation import fill_gaps, residual_mask
 from grace_codec.training.objective import Objective, Pictures, Views, pixels
 from grace_codec.training.references import References, compensate
 
 
 class Losses:
-    """What happens to one batch: each chain's loss rate, and the generators that decide which elements go."""
+    """What happens to one batch: each chain's loss rate, and the generator that decides which elements go."""
 
     def __init__(self, rates: np.ndarray[Any, Any], seed: tuple[int, int], device: torch.device) -> None:
-        self.rates, self.device = rates, device
-        self.numbers = np.random.default_rng((*seed, 1))
-        self._torch = torch.Generator().manual_seed(seed[0] * 1_000_003 + seed[1])
+        self.rates = torch.from_numpy(rates).float()  # stays where it can be looked at without waiting for a GPU
+        self._on_device = self.rates.to(device)
+        self._random = torch.Generator(device).manual_seed(seed[0] * 1_000_003 + seed[1])
 
     def keep(self, channels: int, rows: int, columns: int) -> Tensor:
         """(B, channels, rows, columns), 1 where an element arrives."""
-        shape = torch.Size((len(self.rates), channels, rows, columns))
-        return residual_mask(shape, torch.from_numpy(self.rates), self._torch).to(self.device)
+        return residual_mask(torch.Size((len(self.rates), channels, rows, columns)), self._on_device, self._random)
 
 
 class Coding(Protocol):
@@ -52,7 +51,8 @@ class Coding(Protocol):
 
 
 def _impaired(references: References, losses: Losses) -> list[bool]:
-    return [bool(r > 0 or left > 0) for r, left in zip(losses.rates, references.left, strict=True)]
+    struck: list[bool] = ((losses.rates > 0) | (references.left > 0)).tolist()
+    return struck
 
 
 class LiteCoding:
@@ -63,31 +63,27 @@ class LiteCoding:
         self.objective = Objective(self.net, mixed)
 
     def views(self, batch: Batch, references: References, losses: Losses) -> tuple[Views, list[bool]]:
-        encoder = compensate(*references.encoder, batch.motion)
+        motion = batch.frame.motion
+        encoder = compensate(*references.encoder, motion)
         impaired = _impaired(references, losses)
-        encoder = encoder[0].to(losses.device), encoder[1].to(losses.device)
         if not any(impaired):
             return Views(encoder, encoder, None, None), impaired
-        at = [i for i, bad in enumerate(impaired) if bad]
-        lossy = [lose_motion(batch.motion[i], float(losses.rates[i]), losses.numbers) for i in at]
-        field = np.stack([motion for motion, _ in lossy])
-        other = compensate(references.decoder[0][at], references.decoder[1][at], field)
-        decoder = encoder[0].clone(), encoder[1].clone()
-        decoder[0][at], decoder[1][at] = other[0].to(losses.device), other[1].to(losses.device)
-        h, w = batch.motion.shape[2:]
-        lost_motion = torch.zeros(len(impaired), 1, h, w)
-        lost_motion[at, 0] = torch.from_numpy(np.stack([lost for _, lost in lossy])).float()
-        return Views(encoder, decoder, losses.keep(tf.CHANNELS, h, w), lost_motion.to(losses.device)), impaired
+        at = torch.tensor([i for i, bad in enumerate(impaired) if bad]).to(motion.device)
+        h, w = motion.shape[2:]
+        kept = losses.keep(1, h, w)
+        rebuilt = fill_gaps(motion[at].float(), kept[at])
+        other = compensate(references.decoder[0][at], references.decoder[1][at], rebuilt)
+        decoder = encoder[0].index_copy(0, at, other[0]), encoder[1].index_copy(0, at, other[1])
+        return Views(encoder, decoder, losses.keep(tf.CHANNELS, h, w), 1 - kept), impaired
 
     @torch.no_grad()
     def clean(self, views: Views | Ends, out: dict[str, Tensor], level: Tensor, impaired: list[bool]) -> Pictures:
-        at = [i for i, bad in enumerate(impaired) if bad]
         y, uv = out["y"], out["uv"]
-        if at:
+        if any(impaired):
+            at = torch.tensor([i for i, bad in enumerate(impaired) if bad]).to(y.device)
             with self.objective.autocast():
                 py, puv = self.net.decode(out["symbols"][at], views.encoder[0][at], views.encoder[1][at], level[at])
-            y, uv = y.clone(), uv.clone()
-            y[at], uv[at] = pixels(py), pixels(puv)
+            y, uv = y.index_copy(0, at, pixels(py)), uv.index_copy(0, at, pixels(puv))
         return y, uv
 
 
@@ -99,11 +95,8 @@ class GraceCoding:
         self.objective = GraceObjective(self.net, mixed)
 
     def views(self, batch: Batch, references: References, losses: Losses) -> tuple[Ends, list[bool]]:
-        h, w = batch.motion.shape[2:]
-        encoder, decoder = (
-            (ends[0].to(losses.device).float(), ends[1].to(losses.device).float())
-            for ends in (references.encoder, references.decoder)
-        )
+        h, w = batch.frame.motion.shape[2:]
+        encoder, decoder = ((ends[0].float(), ends[1].float()) for ends in (references.encoder, references.decoder))
         ends = Ends(encoder, decoder, losses.keep(1, h, w), losses.keep(tf.CHANNELS, h, w))
         return ends, _impaired(references, losses)
 

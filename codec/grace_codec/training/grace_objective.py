@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from grace_codec.models.grace_net import GraceNet
+from grace_codec.training.loss_simulation import fill_gaps
 from grace_codec.training.objective import Objective, Pictures, Views, pixels
 from grace_codec.training.rate import bits
 
 WARP_WEIGHT = 0.2  # of the prediction's own squared error: motion learns before the residual hides its faults
-NEAR = ((1.0, 2.0, 1.0), (2.0, 0.0, 2.0), (1.0, 2.0, 1.0))
 
 
 class Ends(NamedTuple):
@@ -23,22 +23,6 @@ class Ends(NamedTuple):
     decoder: Pictures
     keep_motion: Tensor  # (B, 1, H/16, W/16)
     keep_residual: Tensor  # (B, C, H/16, W/16)
-
-
-def fill_gaps(motion: Tensor, received: Tensor) -> Tensor:
-    """grace_codec.motion.fill_gaps in PyTorch: motion (B, C, h, w), received (B, 1, h, w) of 0 and 1."""
-    count = motion.shape[1]
-    near = torch.tensor(NEAR, device=motion.device)[None, None]
-    known, out = received, motion * received
-    for _ in range(max(motion.shape[2:])):
-        if bool((known > 0).all()) or not bool((known > 0).any()):
-            break
-        weight = F.conv2d(known, near, padding=1)
-        total = F.conv2d(out, near.repeat(count, 1, 1, 1), padding=1, groups=count)
-        new = (known == 0) & (weight > 0)
-        out = torch.where(new, torch.round(total / weight.clamp(min=1)), out)
-        known = torch.where(new, torch.ones_like(known), known)
-    return out
 
 
 class GraceObjective(nn.Module):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from grace_codec.training.clips import Clip
 from grace_codec.training.coding import CODINGS, Coding, Losses
 from grace_codec.training.references import DRIFT_FRAMES, References, intra
 from grace_codec.training.stages import Stage
+from grace_codec.training.store import ClipStore
 
 SLOW = ("luma", "chroma", "log_step", "shrink")  # the classical skeleton moves at a fifth of the learning rate
 FIRST_REFERENCE_STEP = 0.8  # of the level's luma step: a key frame is a little better than what follows
@@ -68,9 +70,18 @@ class Trainer:
     """One stage on one process; several processes each run their own chains and share gradients."""
 
     def __init__(
-        self, stage: Stage, clips: list[Clip], folder: Path, fabric: Fabric, start: Path | None, mixed: bool = True
+        self,
+        stage: Stage,
+        clips: list[Clip],
+        folder: Path,
+        fabric: Fabric,
+        start: Path | None,
+        mixed: bool = True,
+        fused: bool = False,
     ) -> None:
-        """start: weights of the stage before; clips are shared by all processes; a run in `folder` is continued."""
+        """start: weights of the stage before; clips: the list is emptied; a run in `folder` is continued.
+
+        fused: compile the objective (a minute at the start; worth it on a GPU only)."""
         self.stage, self.folder, self.fabric = stage, RunFolder(folder), fabric
         torch.manual_seed(stage.seed)
         self._coding: Coding = CODINGS[stage.network](mixed)
@@ -79,15 +90,19 @@ class Trainer:
             load_weights(self.net, start)
         groups = parameter_groups(self.net, stage)
         optimizer = torch.optim.AdamW(groups, stage.rate, betas=(0.9, 0.98), weight_decay=1e-4)
+        store = ClipStore(clips, fabric.device)
         seed = stage.seed * 1000 + fabric.global_rank
-        self._pool = ChainPool(clips, stage.size, stage.batch, LEVELS, seed)
+        self._pool = ChainPool(store, stage.size, stage.batch, LEVELS, seed)
         self._references = References(stage.batch, stage.size, fabric.device)
-        self._seed, self.step, self.skipped = seed, 0, 0
+        self._seed, self.step = seed, 0
         if self.folder.state.exists():
             self._resume(optimizer)
         self._optimizer: Any
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._objective, self._optimizer = fabric.setup(self._coding.objective, optimizer)
+        objective = self._coding.objective
+        if fused:
+            objective.compile()
+        self._objective, self._optimizer = fabric.setup(objective, optimizer)
 
     def _resume(self, optimizer: torch.optim.Optimizer) -> None:
         load_weights(self.net, self.folder.weights)
@@ -104,18 +119,19 @@ class Trainer:
 
     def run(self, until: int | None = None, on_step: Callable[[int, dict[str, float]], None] | None = None) -> None:
         """Train up to step `until` (default: the stage's end)."""
-        sums: dict[str, list[float]] = {}
+        taken: list[_Taken] = []
         end = min(until or self.stage.steps, self.stage.steps)
+        began = time.monotonic()
         while self.step < end:
-            for name, value in self._one_step().items():
-                sums.setdefault(name, []).append(value)
+            taken.append(self._one_step())
             self.step += 1
             if self.step % METRICS_EVERY == 0 or self.step == end:
-                means = {k: float(np.nanmean(v)) for k, v in sums.items() if not np.isnan(v).all()}
+                means = _means(taken)
+                means["steps_per_s"] = len(taken) / (time.monotonic() - began)
                 self._log(means)
-                sums = {}
                 if on_step:
                     on_step(self.step, means)
+                taken, began = [], time.monotonic()
             if self.step % CHECKPOINT_EVERY == 0 or self.step == end:
                 self.save()
 
@@ -125,53 +141,52 @@ class Trainer:
             with self.folder.metrics.open("a") as out:
                 out.write(json.dumps({"stage": self.stage.name, "step": self.step, **means}) + "\n")
 
-    def _one_step(self) -> dict[str, float]:
+    def _one_step(self) -> _Taken:
+        """Nothing here waits for a GPU: what it computes is looked at when metrics are due."""
         numbers = np.random.default_rng((self._seed, self.step))
         batch = self._pool.next(self.step)
         self._begin_fresh(batch)
         rates = self.stage.loss.draw(self.stage.batch, numbers)
         losses = Losses(rates, (self._seed, self.step), self.fabric.device)
         views, impaired = self._coding.views(batch, self._references, losses)
-        y, uv, level = self._put(batch.y).float(), self._put(batch.uv).float(), self._put(batch.level)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self.stage, self.step) * group["speed"]
-        loss, out = self._objective(y, uv, views, level)
+        loss, out = self._objective(batch.frame.y.float(), batch.frame.uv.float(), views, batch.level)
         self._optimizer.zero_grad()
-        if torch.isfinite(loss):
-            self.fabric.backward(loss)
-            self.fabric.clip_gradients(self._objective, self._optimizer, max_norm=1.0)
-            self._optimizer.step()
-        else:
-            self.skipped += 1
+        self.fabric.backward(loss)
+        for parameter in self.net.parameters():
+            if parameter.grad is not None:  # a batch without a finite cost teaches nothing
+                parameter.grad.nan_to_num_(0.0, 0.0, 0.0)
+        self.fabric.clip_gradients(self._objective, self._optimizer, max_norm=1.0, error_if_nonfinite=False)
+        self._optimizer.step()
         waits = torch.from_numpy(numbers.choice(DRIFT_FRAMES, len(rates)))
         lost = torch.from_numpy(rates > 0)
-        clean = self._coding.clean(views, out, level, impaired)
+        clean = self._coding.clean(views, out, batch.level, impaired)
         self._references.advance(clean, (out["y"], out["uv"]), lost, waits)
-        return _figures(out, impaired, lost)
-
-    def _put(self, x: Tensor) -> Tensor:
-        moved: Tensor = self.fabric.to_device(x)
-        return moved
+        return _Taken(out["cost"], out["bpp"], out["ssim_db"], ~torch.tensor(impaired), lost)
 
     @torch.no_grad()
     def _begin_fresh(self, batch: Batch) -> None:
-        fresh = [i for i, begins in enumerate(batch.fresh) if begins]
-        if fresh:
-            steps = self.net.log_step.detach()[:, 0].exp()
-            unit = steps[self._put(batch.level)[fresh].round().long()] * FIRST_REFERENCE_STEP
-            y, uv = self._put(batch.before_y)[fresh], self._put(batch.before_uv)[fresh]
-            self._references.begin(fresh, intra(y, unit), intra(uv, unit))
+        if batch.before is None:
+            return
+        steps = self.net.log_step.detach()[:, 0].exp()
+        unit = steps[batch.level[batch.fresh].round().long()] * FIRST_REFERENCE_STEP
+        self._references.begin(batch.fresh, intra(batch.before.y, unit), intra(batch.before.uv, unit))
 
 
-def _figures(out: dict[str, Tensor], impaired: list[bool], lost: Tensor) -> dict[str, float]:
-    good = ~torch.tensor(impaired)
+class _Taken(NamedTuple):
+    """What one step cost, per chain: (B,) each. The last two stay on the CPU."""
 
-    def mean(x: Tensor, where: Tensor) -> float:
-        return float(x.cpu()[where].mean()) if where.any() else math.nan
+    cost: Tensor
+    bpp: Tensor
+    ssim_db: Tensor
+    whole: Tensor  # both ends had the same
+    lost: Tensor
 
-    return {
-        "cost": float(out["cost"].mean()),
-        "bpp": float(out["bpp"].mean()),
-        "ssim_db": mean(out["ssim_db"], good),
-        "ssim_db_lossy": mean(out["ssim_db"], lost),
-    }
+
+def _means(taken: list[_Taken]) -> dict[str, float]:
+    """Over the chains of some steps; figures of which there are none are left out."""
+    cost, bpp, ssim_db, whole, lost = (torch.cat(column).cpu() for column in zip(*taken, strict=True))
+    means = {"cost": cost, "bpp": bpp, "ssim_db": ssim_db[whole], "ssim_db_lossy": ssim_db[lost]}
+    means["not_finite"] = (~torch.isfinite(cost)).float()
+    return {name: float(figures.nanmean()) for name, figures in means.items() if len(figures)}

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from grace_codec.models import transform as tf
-from grace_codec.motion import Motion, ReferencePicture
+from grace_codec.motion import ReferencePicture
 from grace_codec.training import overlap
 
 Pictures = tuple[Tensor, Tensor]  # y (B, 1, S, S), uv (B, 2, S/2, S/2), uint8
@@ -27,16 +27,17 @@ def intra(planes: Tensor, step: Tensor) -> Tensor:
     return (F.pixel_shuffle(decoded, 8).reshape(b, c, h, w) + 128).round().clamp(0, 255).to(torch.uint8)
 
 
-def compensate(y: Tensor, uv: Tensor, motion: Motion) -> tuple[Tensor, Tensor]:
-    """Motion-compensated predictions of uint8 references, as floats; motion (B, 2, h, w).
+def compensate(y: Tensor, uv: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
+    """Motion-compensated predictions of uint8 references, as floats; motion (B, 2, h, w) of whole numbers.
 
     On the CPU the run-time code is the faster one; both give the same pixels."""
     if y.device.type != "cpu":
-        return overlap.compensate(y, uv, torch.from_numpy(motion).to(y.device))
+        return overlap.compensate(y, uv, motion)
     out = []
+    field = motion.numpy().astype(np.int16)
     for i in range(len(y)):
         planes = y[i, 0].numpy(), uv[i, 0].numpy(), uv[i, 1].numpy()
-        out.append(ReferencePicture(planes).compensate(motion[i]))
+        out.append(ReferencePicture(planes).compensate(field[i]))
     luma = torch.from_numpy(np.stack([o[0] for o in out])).float()[:, None]
     return luma, torch.from_numpy(np.stack([np.stack(o[1:]) for o in out])).float()
 

@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from grace_codec import profiles
 from grace_codec.models.lite_net import LiteNet
 from grace_codec.motion import fill_gaps
-from grace_codec.training import grace_objective
+from grace_codec.training import loss_simulation
 from grace_codec.training.checkpoint import load_weights, save_weights
 from grace_codec.training.clips import Clip
 from grace_codec.training.loop import Trainer
@@ -42,7 +42,7 @@ CLIPS = [clip(1), clip(2)]
 
 def trainer(stage: Stage, folder: Path, start: Path | None = None) -> Trainer:
     torch.set_num_threads(1)
-    return Trainer(stage, CLIPS, folder, Fabric(accelerator="cpu"), start, mixed=False)
+    return Trainer(stage, list(CLIPS), folder, Fabric(accelerator="cpu"), start, mixed=False)
 
 
 def weights(net: LiteNet) -> dict[str, torch.Tensor]:
@@ -84,7 +84,7 @@ def test_gaps_are_filled_in_training_as_in_calls() -> None:
     rng = np.random.default_rng(1)
     motion, received = rng.integers(-90, 90, (2, 5, 7)).astype(np.int16), rng.random((5, 7)) < 0.4
     motion[:, ~received] = 0
-    filled = grace_objective.fill_gaps(
+    filled = loss_simulation.fill_gaps(
         torch.from_numpy(motion).float()[None], torch.from_numpy(received)[None, None].float()
     )
     assert np.array_equal(filled[0].numpy().astype(np.int16), fill_gaps(motion, received))

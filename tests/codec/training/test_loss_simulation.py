@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from grace_codec.training.loss_simulation import NO_LOSS, PAPER_LOSS, lose_motion, residual_mask
+from grace_codec.training.loss_simulation import NO_LOSS, PAPER_LOSS, fill_gaps, residual_mask
 
 
 def test_four_frames_in_five_lose_nothing_and_the_rest_10_to_60_percent_alike() -> None:
@@ -28,14 +28,15 @@ def test_each_chain_loses_elements_at_its_own_rate() -> None:
 
 
 def test_without_loss_motion_is_untouched() -> None:
-    motion = np.arange(2 * 12).reshape(2, 3, 4).astype(np.int16)
-    kept, lost = lose_motion(motion, 0.0, np.random.default_rng(1))
-    assert np.array_equal(kept, motion)
-    assert not lost.any()
+    motion = torch.arange(2.0 * 12).reshape(1, 2, 3, 4)
+    assert torch.equal(fill_gaps(motion, torch.ones(1, 1, 3, 4)), motion)
 
 
 def test_lost_vectors_come_from_neighbours_and_never_from_nowhere() -> None:
-    motion = np.full((2, 30, 40), 12, np.int16)
-    rebuilt, lost = lose_motion(motion, 0.5, np.random.default_rng(1))
-    assert lost.mean() == pytest.approx(0.5, abs=0.05)
-    assert np.array_equal(rebuilt, motion)
+    motion = torch.full((1, 2, 30, 40), 12.0)
+    kept = residual_mask(torch.Size((1, 1, 30, 40)), torch.tensor([0.5]), torch.Generator().manual_seed(1))
+    assert torch.equal(fill_gaps(motion, kept), motion)
+
+
+def test_with_every_vector_lost_nothing_moves() -> None:
+    assert not fill_gaps(torch.full((1, 2, 3, 4), 12.0), torch.zeros(1, 1, 3, 4)).any()
