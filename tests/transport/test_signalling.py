@@ -115,18 +115,33 @@ async def test_nobody_there_may_be_tried_again() -> None:
     assert failure.value.retry
 
 
-async def test_silent_peer_is_given_up() -> None:
+@asynccontextmanager
+async def stranger(reply: bytes) -> AsyncIterator[str]:
+    """A server that sends `reply` whatever it is asked, or nothing at all."""
+    left = asyncio.Event()
+
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
+        await reader.readuntil(b"\r\n\r\n")
+        if reply:
+            writer.write(reply)
+        else:
+            await reader.read()
         writer.close()
+        with suppress(ConnectionError):  # the client hangs up on a reply without end
+            await writer.wait_closed()
+        left.set()
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with SignallingClient(f"http://127.0.0.1:{port}", timeout_s=0.2) as client:
-        with pytest.raises(PeerUnreachableError, match="no reply within"):
-            await client.health()
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    await left.wait()
     server.close()
     await server.wait_closed()
+
+
+async def test_silent_peer_is_given_up() -> None:
+    async with stranger(b"") as url, SignallingClient(url, timeout_s=0.2) as client:
+        with pytest.raises(PeerUnreachableError, match="no reply within"):
+            await client.health()
 
 
 @pytest.mark.parametrize(
@@ -141,21 +156,10 @@ async def test_silent_peer_is_given_up() -> None:
     ids=["ssh", "text", "404", "redirect", "endless"],
 )
 async def test_stranger_is_no_peer(reply: bytes) -> None:
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(reply)
-        writer.close()
-        with suppress(ConnectionError):  # the client hangs up on a reply without end
-            await writer.wait_closed()
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with SignallingClient(f"http://127.0.0.1:{port}", TOKEN) as client:
+    async with stranger(reply) as url, SignallingClient(url, TOKEN) as client:
         with pytest.raises(GarbledReplyError, match="no grace-rtc peer") as failure:
             await client.offer(SDP, SESSION)
     assert not failure.value.retry
-    server.close()
-    await server.wait_closed()
 
 
 @pytest.mark.parametrize(
