@@ -4,6 +4,7 @@ NetsimError
 +-- TraceError   a trace that cannot be found, read, converted or fetched
 +-- LogError     a session log that is missing, damaged, or no log
 +-- ReportError  a folder that holds no run, or a page that cannot be written
++-- DemoError    a process of a live call failed, or nothing came of the call
 """
 
 from __future__ import annotations
@@ -23,3 +24,7 @@ class LogError(NetsimError):
 
 class ReportError(NetsimError):
     """A folder holds no readable run of the lab, or its report cannot be written."""
+
+
+class DemoError(NetsimError):
+    """A live call did not work: a process died, or nothing was seen."""
