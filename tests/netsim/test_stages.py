@@ -19,6 +19,7 @@ from grace_netsim.stages import (
     Jitter,
     LossPattern,
     LossRates,
+    Outage,
     Reordering,
     StageConfig,
 )
@@ -31,6 +32,7 @@ EXAMPLES: dict[str, StageConfig] = {
     "gilbert-elliott": GilbertElliott.of_bursts(0.2, 3),
     "loss-pattern": LossPattern((False, True)),
     "loss-rates": LossRates((0.0, 0.9)),
+    "outage": Outage(((5_000, 9_000), (50_000, 51_000))),
     "duplication": Duplication(0.3, 1_000),
     "reordering": Reordering(0.3, 9_000),
     "corruption": Corruption(0.3),
@@ -70,6 +72,13 @@ def test_equal_seeds_give_equal_outcomes(name: str) -> None:
 def test_no_stage_sends_a_packet_back_in_time(name: str) -> None:
     for number, outcome in enumerate(pass_through(EXAMPLES[name], 500)):
         assert all(at_us >= number * 1_000 for _, at_us in outcome)
+
+
+def test_outage_takes_all_of_its_spans_and_nothing_else() -> None:
+    lost = losses(Outage(((5_000, 8_000), (10_000, 11_000))), count=15)
+    assert [number for number, gone in enumerate(lost) if gone] == [5, 6, 7, 10]
+    with pytest.raises(ValueError, match="ends after it begins"):
+        Outage(((5_000, 5_000),))
 
 
 def test_fixed_delay_is_fixed() -> None:

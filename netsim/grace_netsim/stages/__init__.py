@@ -12,6 +12,7 @@ from grace_netsim.stages.corruption import Corruption
 from grace_netsim.stages.delay import FixedDelay, Jitter
 from grace_netsim.stages.duplication import Duplication
 from grace_netsim.stages.loss import GilbertElliott, IidLoss, LossPattern, LossRates
+from grace_netsim.stages.outage import Outage
 from grace_netsim.stages.reordering import Reordering
 
 STAGES: Mapping[str, Callable[..., StageConfig]] = MappingProxyType(
@@ -22,6 +23,7 @@ STAGES: Mapping[str, Callable[..., StageConfig]] = MappingProxyType(
         "gilbert-elliott": GilbertElliott,
         "loss-pattern": LossPattern,
         "loss-rates": LossRates,
+        "outage": Outage,
         "duplication": Duplication,
         "reordering": Reordering,
         "corruption": Corruption,
@@ -38,6 +40,7 @@ __all__ = [
     "Jitter",
     "LossPattern",
     "LossRates",
+    "Outage",
     "Outcome",
     "Reordering",
     "Stage",
