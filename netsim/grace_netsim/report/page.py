@@ -10,6 +10,7 @@ from typing import Any, Final
 from grace_codec.schemes import SCHEMES
 from grace_netsim.errors import ReportError
 from grace_netsim.metrics import METRICS
+from grace_netsim.report.agreement import agreement_figure, compared, pairs
 from grace_netsim.report.figures import Distributions, bars_figure, colour_of, quality_figure
 from grace_netsim.report.provenance import read_provenance
 from grace_netsim.report.results import Call, read_run, settings_text
@@ -19,6 +20,8 @@ from grace_netsim.report.timeline import timeline
 MAX_TIMELINE_POINTS: Final = 250_000
 """Frames drawn over all calls together: about 25 bytes each, so that the page stays below 15 MB (plotly.js is 5)."""
 MAX_POINTS_PER_CALL: Final = 1500
+FILMS: Final = ("sidebyside.mp4", "received.mp4")
+"""Shown on the page where they lie beside it; the page works without them."""
 TEMPLATE: Final = "page.html.j2"
 
 
@@ -47,6 +50,7 @@ def render(calls: list[Call], folder: Path, date: str) -> str:
         "bars": bars_figure(calls, colours),
         "delay": distributions.delay_figure(colours),
         "ssim": distributions.ssim_figure(colours),
+        "agreement": agreement_figure(calls),
     }
     environment = Environment(
         loader=PackageLoader("grace_netsim", "report"), autoescape=True, undefined=StrictUndefined
@@ -61,6 +65,9 @@ def render(calls: list[Call], folder: Path, date: str) -> str:
         figures={name: _script_safe(text) for name, text in figures.items() if text is not None},
         timelines=_script_safe(json.dumps(timelines, separators=(",", ":"))),
         timelines_count=len(timelines),
+        agreement=[compared(pair) for pair in pairs(calls)],
+        live=[call.live for call in calls],
+        films=[name for name in FILMS if (folder / name).is_file()],
         facts=read_provenance(folder),
         settings=sorted({settings_text(call.row) for call in calls}),
         idealised={name: SCHEMES[name].idealised for name in _schemes(calls) if name in SCHEMES},

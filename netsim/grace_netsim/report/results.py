@@ -14,6 +14,7 @@ from grace_netsim.log import SessionLog, read_log
 Value = int | float | str | bool | None
 
 SETTINGS: Final = {
+    "where": "{}",
     "cc": "{}",
     "loss_control": "loss control {}",
     "owd_ms": "{:g} ms one way",
@@ -26,6 +27,11 @@ SETTINGS: Final = {
     "seed": "seed {}",
 }
 """Settings of a call and how they read. Those that differ within a run tell series apart (the seed does not)."""
+
+
+LIVE: Final = "live"
+LAB: Final = "lab"
+"""Values of `where`; calls without it are of the lab."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,11 @@ class Call:
     @property
     def trace(self) -> str:
         return short_name(self.text("trace"))
+
+    @property
+    def live(self) -> bool:
+        """Between real processes, not in virtual time."""
+        return self.row.get("where") == LIVE
 
     def log(self) -> SessionLog | None:
         """The call's log, or None where the run has none. LogError where it is damaged."""

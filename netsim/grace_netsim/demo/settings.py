@@ -1,0 +1,58 @@
+"""What a demo is asked for. Owns the limits of its values; knows nothing of processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from grace_codec.video_file import check_size
+from grace_netsim.trace import load_rates
+from grace_transport.congestion import find_controller
+
+PLAIN: Final = {"h264": "plain H.264", "vp8": "plain VP8"}
+"""Schemes that are aiortc as it is: its codec, its retransmission, its rate control."""
+OURS: Final = ("grace-lite", "grace-p", "grace-d", "grace", "stub")
+MAX_SECONDS: Final = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoSettings:
+    """One demo: the same clip over the same trace, a call for each scheme. Raises ValueError, ClipError, TraceError."""
+
+    out: Path
+    schemes: tuple[str, ...] = ("grace-lite", "h264")
+    video: str = "builtin:talk"
+    trace: str = "lte-3"
+    seconds: float = 20
+    size: tuple[int, int] = (320, 180)
+    fps: float = 12.5
+    owd_ms: float = 100
+    queue_packets: int = 25
+    cc: str = "gcc"
+    start_bps: int = 300_000
+    max_bps: int = 3_000_000
+    seed: int = 1
+    adapt: bool = True
+
+    def __post_init__(self) -> None:
+        known = (*OURS, *PLAIN)
+        if not self.schemes or (unknown := [name for name in self.schemes if name not in known]):
+            wrong = ", ".join(unknown) if self.schemes else "(none)"
+            raise ValueError(f"no scheme is called {wrong}: use {', '.join(known)}")
+        if len(set(self.schemes)) < len(self.schemes):
+            raise ValueError("name each scheme once")
+        if not 2 <= self.seconds <= MAX_SECONDS:
+            raise ValueError(f"{self.seconds:g} s: a call lasts 2 to {MAX_SECONDS} seconds")
+        check_size(*self.size, "the wanted size")
+        load_rates(self.trace)
+        find_controller(self.cc)
+
+    @property
+    def frames(self) -> int:
+        return max(1, round(self.seconds * self.fps))
+
+
+def title(scheme: str) -> str:
+    """A scheme's name for people."""
+    return PLAIN.get(scheme) or (f"GRACE ({scheme})" if scheme.startswith("grace") else scheme)
