@@ -43,6 +43,7 @@ def render(calls: list[Call], folder: Path, date: str) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
+    lab = [call for call in calls if not call.live]
     colours = colour_of(call.series for call in calls)
     timelines, distributions = _read_logs(calls)
     figures = {
@@ -70,8 +71,8 @@ def render(calls: list[Call], folder: Path, date: str) -> str:
         films=[name for name in FILMS if (folder / name).is_file()],
         facts=read_provenance(folder),
         settings=sorted({settings_text(call.row) for call in calls}),
-        idealised={name: SCHEMES[name].idealised for name in _schemes(calls) if name in SCHEMES},
-        pixelless=[name for name in _schemes(calls) if name in SCHEMES and not SCHEMES[name].pixels],
+        idealised={name: SCHEMES[name].idealised for name in _schemes(lab) if name in SCHEMES},
+        pixelless=[name for name in _schemes(lab) if name in SCHEMES and not SCHEMES[name].pixels],
         date=date,
         plotly_js=get_plotlyjs(),
     )
