@@ -1,0 +1,57 @@
+"""The relay's lines in the log of a call (docs/demo.md): packets, drops, the link's state. Without a log: nothing."""
+
+from __future__ import annotations
+
+from grace_netsim.live_log import NETSIM, LiveLog
+from grace_netsim.log import Fact
+from grace_netsim.rates import RateSeries
+from grace_netsim.relay_datagram import MediaIds, label_of
+from grace_netsim.relay_direction import Direction, InTransit
+
+MAX_REJECTED_LINES = 100  # a stranger must not fill the disk
+
+
+class RelayLog:
+    """Writes to a LiveLog, where there is one."""
+
+    def __init__(self, log: LiveLog | None, capacity: RateSeries | None = None) -> None:
+        self._log = log
+        self._capacity = capacity
+        self._rejected = 0
+
+    def emit(self, at_us: int, name: str, **facts: Fact) -> None:
+        if self._log is not None:
+            self._log.emit(at_us, name, **facts)
+
+    def relayed(self, at_us: int, direction: str, data: bytes, ids: MediaIds) -> None:
+        """A datagram came to the queue."""
+        if self._log is None:
+            return
+        label = label_of(data, ids)
+        numbers = {"seq": label.seq, "rtp_timestamp": label.rtp_timestamp}
+        known: dict[str, Fact] = {name: number for name, number in numbers.items() if number is not None}
+        self._log.emit(at_us, "packet_relayed", direction=direction, kind=label.kind, bytes=len(data), **known)
+
+    def dropped(self, direction: str, datagram: InTransit, reason: str, at_us: int) -> None:
+        if self._log is None:
+            return
+        label = label_of(datagram, datagram.ids)
+        seq = -1 if label.seq is None else label.seq
+        self._log.emit(
+            at_us, "packet_dropped",
+            seq=seq, reason=reason, direction=direction, kind=label.kind, bytes=len(datagram),
+        )  # fmt: skip
+
+    def rejected(self, at_us: int, size_bytes: int) -> None:
+        """A datagram of a stranger; only the first hundred are written down."""
+        self._rejected += 1
+        if self._rejected <= MAX_REJECTED_LINES:
+            self.emit(at_us, "datagram_rejected", by=NETSIM, reason="unknown source", bytes=size_bytes)
+
+    def sample(self, at_us: int, up: Direction) -> None:
+        """The state of the way up; nothing before its time 0."""
+        if self._log is None or up.started_us is None:
+            return
+        if self._capacity is not None:
+            self._log.emit(at_us, "link_capacity", bps=self._capacity.rate_at(at_us - up.started_us))
+        self._log.emit(at_us, "link_queue", packets=up.queued_packets, bytes=up.queued_bytes)
