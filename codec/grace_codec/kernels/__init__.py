@@ -1,0 +1,77 @@
+"""The inner loops of the codec, compiled by numba to machine code. Owns how they are compiled; refuses to know codecs.
+
+Each function is compiled for the types it says, when its module is imported, and kept in numba's cache on disk: only
+the first import on a machine takes seconds. Bounds are not checked: callers hand in arrays of the sizes that the
+docstrings give. No function keeps Python's lock, and no result depends on how work is split among threads.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any, TypeVar, cast
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_announced: list[bool] = []
+
+
+_READ_ONLY = re.compile(r"in (\w+)\[([:,]+)1\]")  # numba's short notation has no word for it
+
+
+def _read_only(found: re.Match[str]) -> str:
+    return f"Array({found[1]}, {found[2].count(',') + 1}, 'C', readonly=True)"
+
+
+def compiled(signature: str, exact_floats: bool = False) -> Callable[[_Function], _Function]:
+    """Compile a function for one signature of numba's types, at once; `in` before an array: it is only read.
+
+    exact_floats: its floats hold multiples of one power of two, few enough of them to be exact, so that sums may be
+    taken in any order without changing a bit."""
+
+    def compile_now(function: _Function) -> _Function:
+        import numba
+
+        options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": False}
+        if exact_floats:
+            options["fastmath"] = {"reassoc", "contract", "nsz"}
+        dispatcher: Any = numba.njit(_READ_ONLY.sub(_read_only, signature), cache=True, **options)(function)
+        if sum(dispatcher.stats.cache_misses.values()) and not _announced:
+            _announced.append(True)
+            print(
+                "grace-rtc: compiling the codec's inner loops, once per machine (10-30 s)", file=sys.stderr, flush=True
+            )
+        return cast(_Function, dispatcher)
+
+    return compile_now
+
+
+@cache
+def threads() -> int:
+    """Threads that one codec may use: two, or one where OMP_NUM_THREADS or the process's cores say so."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(2, cores, int(asked) if asked.isdecimal() else 2))
+
+
+@cache
+def worker() -> ThreadPoolExecutor:
+    """The thread that works beside the caller's."""
+    return ThreadPoolExecutor(1, thread_name_prefix="grace-codec")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=worker.cache_clear)  # threads do not survive a fork
+
+
+def in_parts(work: Callable[[int, int], None], count: int) -> None:
+    """Do work(first, last) for all of range(count): half of it in the other thread where there is one."""
+    if threads() == 1:
+        work(0, count)
+        return
+    other = worker().submit(work, count // 2, count)
+    work(0, count // 2)
+    other.result()
