@@ -28,7 +28,7 @@ OVERTIME_S: Final = 60.0
 TAIL_S: Final = 1.0
 """What is under way when the sender ends may still arrive."""
 POLL_S: Final = 0.1
-TOKEN_VARIABLE: Final = "GRACE_RTC_TOKEN"
+TOKEN_VARIABLE: Final = "GRACE_TOKEN"
 
 Report = Callable[[str, float], None]
 """(what is going on, share of the call that is done)."""
@@ -95,7 +95,7 @@ def receive_command(scheme: str, port: int, files: CallFiles) -> list[str]:
 
 def netsim_command(settings: DemoSettings, port: int, receiver: str, files: CallFiles) -> list[str]:
     return [
-        "netsim", "--listen", f"127.0.0.1:{port}", "--to", receiver, "--trace-up", settings.trace,
+        "netsim", "--listen", f"127.0.0.1:{port}", "--forward", receiver, "--trace-up", settings.trace,
         "--owd-ms", f"{settings.owd_ms:g}", "--queue-packets", str(settings.queue_packets),
         "--seed", str(settings.seed), "--json", str(files.relay),
     ]  # fmt: skip
