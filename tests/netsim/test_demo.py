@@ -184,6 +184,16 @@ def test_record_is_read_picture_by_picture_whatever_their_sizes(tmp_path: Path) 
         assert record.picture(9) is None
 
 
+def test_picture_for_which_the_record_had_no_time_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "r").write_bytes(b"".join(plane.tobytes() for plane in picture(10)))
+    log = SessionLog()
+    for index in (-1, 0):
+        log.emit(5, "picture_shown", index=index, rtp_timestamp=0, width=64, height=64)
+    with PictureRecord(tmp_path / "r", log) as record:
+        assert record.picture(0) is not None
+        assert record.picture(-1) is None
+
+
 @pytest.mark.parametrize("size", [(0, 64), (63, 64), (100_000, 64)])
 def test_record_of_impossible_sizes_is_an_error(tmp_path: Path, size: tuple[int, int]) -> None:
     (tmp_path / "r").write_bytes(bytes(100))

@@ -56,19 +56,25 @@ class Panel:
     live: bool = True  # False: the captured video itself, which has neither delay nor stalls
 
 
-def write_received(path: Path, pictures: Iterable[tuple[int, Planes]], size: tuple[int, int]) -> int:
-    """A film of (time in us, picture), each shown until the next came. Returns the number of pictures.
+def write_received(
+    path: Path, pictures: Iterable[tuple[int, Planes]], size: tuple[int, int], length_us: int = 0
+) -> int:
+    """A film of (time in us, picture), each shown until the next came, the last one until `length_us`.
 
-    Raises DemoError where it cannot be written or there is no picture."""
+    Returns the number of pictures. Raises DemoError where it cannot be written or there is no picture."""
     width, height = size
 
     def timed() -> Iterator[tuple[int, Any]]:
         import av
 
+        at_us, frame = 0, None
         for at_us, planes in pictures:
             y, u, v = scaled_picture(planes, width, height)
             flat = np.concatenate([y.reshape(-1), u.reshape(-1), v.reshape(-1)])
-            yield at_us, av.VideoFrame.from_ndarray(flat.reshape(height * 3 // 2, width), format="yuv420p")
+            frame = av.VideoFrame.from_ndarray(flat.reshape(height * 3 // 2, width), format="yuv420p")
+            yield at_us, frame
+        if frame is not None and at_us < length_us:
+            yield length_us, frame  # else a player would end with the beginning of a stall
 
     return _encode(path, timed(), width, height)
 

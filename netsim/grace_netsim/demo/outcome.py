@@ -103,7 +103,7 @@ def write_films(settings: DemoSettings, outcomes: list[Outcome], clip: Path, out
                 for showing in first.shown
                 if (planes := record.picture(showing.index)) is not None
             )
-            write_received(out / "received.mp4", pictures, settings.size)
+            write_received(out / "received.mp4", pictures, settings.size, round(settings.seconds * 1e6))
         records = [PictureRecord(outcome.files.record, outcome.logs.receiver) for outcome in outcomes]
         try:
             panels = [_captured_panel(settings, captured)]

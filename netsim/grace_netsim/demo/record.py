@@ -55,15 +55,18 @@ class PictureRecord:
 
 
 def _places(receiver: SessionLog) -> Iterator[tuple[int, tuple[int, int, int]]]:
-    """(index, (offset, width, height)) of each picture in the record."""
-    offset = 0
-    for number, event in enumerate(receiver.named("picture_shown")):
+    """(index, (offset, width, height)) of each picture in the record; index -1: shown, but not recorded."""
+    offset, number = 0, 0
+    for event in receiver.named("picture_shown"):
         index, width, height = (event.integer(name) for name in ("index", "width", "height"))
+        if index == -1:
+            continue
         sides = min(width, height), max(width, height)
         if index != number or sides[0] < 2 or sides[1] > MAX_SOURCE_SIDE_PX or width % 2 or height % 2:
             raise LogError(f"picture {number} of the receiver's log is number {index}, {width}x{height}: damaged")
         yield index, (offset, width, height)
         offset += width * height * 3 // 2
+        number += 1
 
 
 def measured(
