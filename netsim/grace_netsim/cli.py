@@ -10,6 +10,7 @@ from grace_netsim.bench_cli import app as bench_app
 from grace_netsim.clip_cli import app as clip_app
 from grace_netsim.doctor_cli import doctor
 from grace_netsim.lab_cli import app as lab_app
+from grace_netsim.live_cli import register as register_live
 from grace_netsim.relay_cli import register as register_netsim
 from grace_netsim.trace_cli import app as trace_app
 
@@ -22,6 +23,7 @@ app.add_typer(trace_app, name="trace")
 app.add_typer(bench_app, name="bench")
 app.add_typer(lab_app, name="lab")
 register_netsim(app)
+register_live(app)
 
 
 @app.callback()

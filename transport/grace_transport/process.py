@@ -1,0 +1,82 @@
+"""What the processes of a live call have in common: an event loop, an end by signal, and events about themselves.
+
+Refuses to know what the process does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import signal
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+SECOND_SIGNAL_STATUS = 130  # as a shell reports a process that SIGINT ended
+
+
+def monotonic_us() -> int:
+    """Now, on the axis of asyncio's and uvloop's `loop.time()`, which in uvloop only knows milliseconds."""
+    return time.monotonic_ns() // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionChanged:
+    """`state` as RTCPeerConnection.connectionState has it."""
+
+    at_us: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something that people should know. `loud`: something is not as they want it."""
+
+    at_us: int
+    text: str
+    loud: bool = False
+
+
+def run(main: Coroutine[Any, Any, T], event_loop: str = "auto") -> T:
+    """Run `main` on `asyncio`'s loop, on `uvloop`'s, or (auto) on uvloop's where it is installed.
+
+    ValueError where uvloop is wanted and not there."""
+    there = importlib.util.find_spec("uvloop") is not None
+    if event_loop == "uvloop" and not there:
+        main.close()
+        raise ValueError("uvloop is not installed; pip install uvloop, or take --event-loop asyncio")
+    if event_loop == "asyncio" or not there:
+        return asyncio.run(main)
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+@contextlib.contextmanager
+def signals_as_calls(on_signal: Callable[[str], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call `on_signal(name)`; the second one ends the process at once, whatever it hangs in."""
+    loop = asyncio.get_running_loop()
+    seen: list[str] = []
+
+    def handle(name: str) -> None:
+        if seen:
+            os._exit(SECOND_SIGNAL_STATUS)
+        seen.append(name)
+        on_signal(name)
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not on this platform or thread
+            loop.add_signal_handler(number, handle, number.name)
+    try:
+        yield
+    finally:
+        for number in signals:
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.remove_signal_handler(number)
