@@ -16,6 +16,7 @@ from grace_codec.api import LossResponse
 from grace_codec.entropy.coder import Geometry, LatentCoder
 from grace_codec.entropy.tables import Tables
 from grace_codec.entropy.tables import load as load_tables
+from grace_codec.errors import ModelError
 from grace_codec.intra.patch import PatchPolicy, PatchScanner, apply_patch
 from grace_codec.intra.still import AV1, MAX_CRF, MIN_CRF, decode_still, encode_still
 from grace_codec.latents import Latents, ReceivedLatents
@@ -366,6 +367,14 @@ class _HeldLatents:
         arrived = np.zeros(held.packets, np.bool_)
         arrived[[j for j in received.payloads if j < held.packets]] = True
         return _Opened(self._coder.subset(held.latents, arrived), patch, frozenset(received.payloads))
+
+
+def identity_of(profile: str) -> tuple[int, int]:
+    """(wire id, identity) that `GraceCodec.load(profile)` will have, without its networks. Raises ModelError."""
+    if profile not in profiles.PROFILES:
+        raise ModelError(f"unknown profile {profile!r}; there are {', '.join(profiles.PROFILES)}")
+    digest = profiles.read_weights(profile).sha256
+    return profiles.PROFILES[profile].wire_id, int(digest[:8], 16) ^ load_tables(tables_path(profile)).checksum
 
 
 def complete(latents: Latents) -> ReceivedLatents:

@@ -1,17 +1,21 @@
 """What a call can be sent with: GRACE's profiles and what to compare them with, one row each in SCHEMES.
 
-A scheme is made for the very frames that a call will play. Heavy imports happen when it is made."""
+A scheme is made for the very frames that a call will play; those with a `live` row also without knowing them. Heavy
+imports happen when it is made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from grace_codec.api import PacketCodec
 from grace_codec.clip import VideoClip
 
-__all__ = ["SCHEMES", "MakeScheme", "Progress", "Scheme"]
+__all__ = ["PAYLOAD_VERSION", "SCHEMES", "LiveScheme", "MakeScheme", "Progress", "Scheme", "live_scheme"]
+
+PAYLOAD_VERSION: Final = 1
+"""Of what the codec puts into a packet (docs/bitstream.md); counts incompatible changes, negotiated in a live call."""
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) while a scheme prepares itself; total may grow."""
@@ -24,6 +28,19 @@ class MakeScheme(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class LiveScheme:
+    """A scheme that needs no clip up front.
+
+    make: one end of a call, whose pictures may change their size with a key frame. identity: the profile's number in
+    packets, and the 32-bit checksum of weights and tables, both of which the ends must share; raises ModelError where
+    they are missing. patches: how many I-patches are in payloads that this codec wrote or accepted."""
+
+    make: Callable[[], PacketCodec]
+    identity: Callable[[], tuple[int, int]]
+    patches: Callable[[Iterable[bytes]], int]
+
+
+@dataclass(frozen=True, slots=True)
 class Scheme:
     """`idealised` says in a sentence for reports what the scheme does not pay for; "" where nothing is idealised.
 
@@ -33,6 +50,7 @@ class Scheme:
     description: str
     idealised: str = ""
     pixels: bool = True
+    live: LiveScheme | None = None
 
 
 def _stub(clip: VideoClip, frame_count: int, progress: Progress | None = None) -> PacketCodec:
@@ -56,10 +74,51 @@ def _grace(profile: str) -> MakeScheme:
     return make
 
 
+def _live_grace(profile: str) -> LiveScheme:
+    def make() -> PacketCodec:
+        from grace_codec.grace import GraceCodec
+
+        return GraceCodec.load(profile)
+
+    def identity() -> tuple[int, int]:
+        from grace_codec.grace import identity_of
+
+        return identity_of(profile)
+
+    def patches(payloads: Iterable[bytes]) -> int:
+        from grace_codec.packets.payload import carries_patch
+
+        return sum(map(carries_patch, payloads))
+
+    return LiveScheme(make, identity, patches)
+
+
+def _live_stub() -> PacketCodec:
+    from grace_codec.baselines.stub import StubCodec
+
+    return StubCodec()
+
+
+def live_scheme(name: str) -> LiveScheme:
+    """How to use scheme `name` in a live call. Raises ValueError, naming those that can be used, for any other."""
+    scheme = SCHEMES.get(name)
+    if scheme is None or scheme.live is None:
+        known = ", ".join(name for name, row in SCHEMES.items() if row.live is not None)
+        why = "there is no such scheme" if scheme is None else "it needs to know the clip beforehand"
+        raise ValueError(f"scheme {name!r} cannot be used in a live call, {why}: use {known}")
+    return scheme.live
+
+
 SCHEMES: Final[dict[str, Scheme]] = {
-    "grace-lite": Scheme(_grace("grace-lite"), "GRACE for CPUs: any part of a frame decodes, references are resynced"),
-    "grace-p": Scheme(_grace("grace-p"), "ablation of grace-lite: trained without loss"),
-    "grace-d": Scheme(_grace("grace-d"), "ablation of grace-lite: only the decoder trained under loss"),
+    "grace-lite": Scheme(
+        _grace("grace-lite"),
+        "GRACE for CPUs: any part of a frame decodes, references are resynced",
+        live=_live_grace("grace-lite"),
+    ),
+    "grace-p": Scheme(_grace("grace-p"), "ablation of grace-lite: trained without loss", live=_live_grace("grace-p")),
+    "grace-d": Scheme(
+        _grace("grace-d"), "ablation of grace-lite: only the decoder trained under loss", live=_live_grace("grace-d")
+    ),
     "h265": Scheme(
         _h265,
         "H.265 (x265 fast, zerolatency), lost packets are sent again",
@@ -72,5 +131,6 @@ SCHEMES: Final[dict[str, Scheme]] = {
         "no pixels: payloads that fill the budget, any part of which counts as a picture",
         "The stub codes no picture: its delays, losses and stalls are those of a codec that always meets its budget.",
         pixels=False,
+        live=LiveScheme(_live_stub, lambda: (0, 0), lambda payloads: 0),
     ),
 }

@@ -113,7 +113,7 @@ class ReceiverSession:
                 self._events.append(PacketArrived(now_us, packet.transport_seq, len(data)))
             if not packet.payload:  # padding: a probe
                 return
-            media = self._media.parse(packet.payload, packet.timestamp)
+            media = self._media.parse(packet.payload, packet.timestamp, now_us)
             if media.profile != config.profile:
                 raise WireFormatError(f"profile {media.profile}, expected {config.profile}")
         except WireFormatError as error:

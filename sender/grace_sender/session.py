@@ -21,6 +21,7 @@ from grace_sender.events import (
 from grace_transport import resync
 from grace_transport.congestion.controller import CongestionController
 from grace_transport.errors import WireFormatError
+from grace_transport.lineage import NO_STATE
 from grace_transport.machine import DatagramRejected
 from grace_transport.pacer import Pacer, Priority
 from grace_transport.retransmission import RetransmissionBuffer
@@ -77,7 +78,8 @@ class SenderSession:
         self._events: deque[object] = deque()
         self._seq = 0
         self._encoding: EncodeWanted | None = None
-        self._pending: tuple[int, int] | None = None
+        self._pending: tuple[int, int, bool] | None = None  # frame id, captured_us, key
+        self._fps = config.fps
         self._rate_logged = (0, 0)
         self._last_timestamp = 0
         self._newest_frame_id = 0
@@ -87,16 +89,27 @@ class SenderSession:
 
     # -- the driver's side -------------------------------------------------------------------------------------------
 
-    def on_frame(self, frame_id: int, captured_us: int, now_us: int) -> None:
-        """A picture is there. It is encoded at once, or after the one being encoded, or skipped; newest wins."""
+    def set_fps(self, fps: float) -> None:
+        """Pictures come at this rate from now on: a frame's budget is its share of a second."""
+        self._fps = fps
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being encoded or waits to be sent."""
+        return self._encoding is None and self._pacer.queue_bytes == 0
+
+    def on_frame(self, frame_id: int, captured_us: int, now_us: int, *, key: bool = False) -> None:
+        """A picture is there. It is encoded at once, or after the one being encoded, or skipped; newest wins.
+
+        `key`: it cannot be coded against an older one (its size is another)."""
         if self._pacer.queue_us(now_us) > self._config.max_queue_us:
             self._events.append(FrameSkipped(now_us, frame_id, "send queue too long"))
         elif self._encoding is not None:
             if self._pending is not None:
                 self._events.append(FrameSkipped(now_us, self._pending[0], "encoder too slow"))
-            self._pending = (frame_id, captured_us)
+            self._pending = (frame_id, captured_us, key)
         else:
-            self._start_encode(frame_id, captured_us, now_us)
+            self._start_encode(frame_id, captured_us, key, now_us)
 
     def on_encoded(self, frame_id: int, key: bool, payloads: tuple[bytes, ...], now_us: int) -> int:
         """The codec is done. Returns the lineage under which the complete frame's state is to be kept."""
@@ -180,11 +193,14 @@ class SenderSession:
             pending, self._pending = self._pending, None
             self._start_encode(*pending, now_us)
 
-    def _start_encode(self, frame_id: int, captured_us: int, now_us: int) -> None:
+    def _start_encode(self, frame_id: int, captured_us: int, key: bool, now_us: int) -> None:
         rtt_us = self._controller.rtt_us()
         self._resync.set_rtt(rtt_us)
         self._sent.set_rtt(rtt_us)
         plan = self._resync.plan_next(now_us)
+        if key and not plan.key:
+            plan = resync.Plan(NO_STATE)
+            self._events.append(KeyFrameForced(now_us, frame_id, "new picture size"))
         order = EncodeWanted(now_us, frame_id, captured_us, plan.parent, plan.steps, self._budget(plan.key, now_us))
         self._encoding = order
         self._events.append(order)
@@ -199,7 +215,7 @@ class SenderSession:
     def _budget(self, key: bool, now_us: int) -> Budget:
         """Payload bytes for the next frame: what congestion control allows, less our headers."""
         config = self._config
-        wire_bytes = int(self._controller.frame_bytes(config.fps, now_us) * (1 - self._resend_share(now_us)))
+        wire_bytes = int(self._controller.frame_bytes(self._fps, now_us) * (1 - self._resend_share(now_us)))
         if key:
             wire_bytes = int(wire_bytes * config.key_frame_intervals)
         packets = -(-wire_bytes // (config.max_payload_bytes + PACKET_OVERHEAD_BYTES))
@@ -253,7 +269,9 @@ class SenderSession:
         return data
 
     def _on_twcc(self, packet: RtcpPacket, now_us: int) -> None:
-        feedback = self._twcc.read(parse_twcc(packet), self._seq - 1)
+        report = parse_twcc(packet)
+        self._check_media_ssrc(report.media_ssrc)
+        feedback = self._twcc.read(report, self._seq - 1)
         self._controller.on_feedback(feedback, now_us)
         self._follow_rate(now_us)
 
@@ -266,7 +284,9 @@ class SenderSession:
             self._events.append(RateChanged(now_us, target.bitrate_bps, target.pacing_bps, rtt_us, state))
 
     def _on_messages(self, packet: RtcpPacket, now_us: int) -> None:
-        for message in parse_feedback(packet, self._newest_frame_id).items:
+        feedback = parse_feedback(packet, self._newest_frame_id)
+        self._check_media_ssrc(feedback.media_ssrc)
+        for message in feedback.items:
             match message:
                 case FrameReport():
                     self._resync.on_report(message, now_us)
@@ -274,6 +294,10 @@ class SenderSession:
                     self._resync.on_key_frame_request(message, now_us)
                 case ResendRequest():
                     self._resend(message, now_us)
+
+    def _check_media_ssrc(self, ssrc: int) -> None:
+        if ssrc != self._config.ssrc:
+            raise WireFormatError(f"feedback about stream {ssrc:#x}, ours is {self._config.ssrc:#x}")
 
     def _resend(self, request: ResendRequest, now_us: int) -> None:
         """Queue what is asked for, unless it is queued already (libwebrtc RtpPacketHistory: pending transmission)."""

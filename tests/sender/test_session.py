@@ -55,7 +55,7 @@ def send_frame(session: SenderSession, frame_id: int, payloads: tuple[bytes, ...
 
 
 def tell(session: SenderSession, *items: FrameReport | KeyFrameRequest | ResendRequest, at_us: int) -> None:
-    for data in build_feedback(items, 1, 2):
+    for data in build_feedback(items, 1, SenderConfig().ssrc):
         session.receive_datagram(data, at_us)
 
 

@@ -28,8 +28,11 @@ class MediaParser:
         self._frame_ids = Unwrapper(FRAME_ID_BITS)
         self._timestamps = Unwrapper(32)
 
-    def parse(self, payload: bytes, timestamp: int) -> MediaPacket:
+    def parse(self, payload: bytes, timestamp: int, near_us: int | None = None) -> MediaPacket:
         """Read the payload of an RTP packet with this `timestamp` (32 bit). Raises WireFormatError.
+
+        `near_us`: when the first packet came. A sender's clock wraps every 13 hours; where it is the reader's own (one
+        machine) this tells how often it has. Elsewhere it is good for differences only, and nothing is lost.
 
         Flags that are not known are ignored: they are free for later use (docs/wire.md)."""
         if len(payload) <= HEADER_BYTES:
@@ -44,6 +47,8 @@ class MediaParser:
         key = bool(first & _KEY)
         if key and parent:
             raise WireFormatError("a key frame has no parent")
+        if near_us is not None and self._timestamps.last is None:
+            self._timestamps.expect(near_us * 9 // 100)
         return MediaPacket(
             self._frame_ids.unwrap(frame_id),
             index,

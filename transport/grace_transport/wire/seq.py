@@ -28,5 +28,9 @@ class Unwrapper:
         self._last = wire if self._last is None else nearest(self._last, wire, self._bits)
         return self._last
 
+    def expect(self, near: int) -> None:
+        """The next value is the one nearest to this."""
+        self._last = near
+
     def reset(self) -> None:
         self._last = None

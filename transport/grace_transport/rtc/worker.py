@@ -1,0 +1,88 @@
+"""One thread that runs heavy jobs in order and gives results back on the event loop.
+
+Owns the thread, its bounded queue and its end. No job can kill it: what a job raises is its result. Refuses to know
+what jobs are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+MAX_JOBS = 16
+_logger = logging.getLogger(__name__)
+
+
+class Worker:
+    """Jobs run one after the other on a daemon thread. Everything but the jobs runs on the loop's thread."""
+
+    def __init__(self, name: str, max_jobs: int = MAX_JOBS) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue()
+        self._max_jobs = max_jobs
+        self._closing = False
+        self._ended = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Callable[[], T], done: Callable[[T, int], None], failed: Callable[[Exception], None]) -> bool:
+        """Run `job` on the thread; then `done(result, taken_us)` or `failed(error)` on the loop, unless closed by then.
+
+        False, and nothing happens, where too many jobs wait."""
+        if self._closing or self._jobs.qsize() >= self._max_jobs:
+            return False
+
+        def run() -> None:
+            begin_ns = time.monotonic_ns()
+            try:
+                result = job()
+            except Exception as error:
+                self._deliver(failed, error)
+            else:
+                self._deliver(done, result, (time.monotonic_ns() - begin_ns) // 1000)
+
+        self._jobs.put(run)
+        return True
+
+    def close(self) -> None:
+        """Begin to end: jobs that wait are dropped, results of the running one are not delivered."""
+        if not self._closing:
+            self._closing = True
+            self._jobs.put(None)
+
+    async def closed(self, timeout_s: float) -> bool:
+        """Wait for the thread's end, without blocking the loop. False if it takes longer: it will end by itself."""
+        try:
+            await asyncio.wait_for(self._ended.wait(), timeout_s)
+        except TimeoutError:
+            _logger.warning("%s: still busy after %g s", self._thread.name, timeout_s)
+            return False
+        self._thread.join()  # its last act was to say so
+        return True
+
+    # -- on the thread
+
+    def _run(self) -> None:
+        while not self._closing and (job := self._jobs.get()) is not None:
+            job()
+        self._on_loop(self._ended.set)
+
+    def _deliver(self, callback: Callable[..., None], *arguments: Any) -> None:
+        def call() -> None:
+            if not self._closing:
+                callback(*arguments)
+
+        self._on_loop(call)
+
+    def _on_loop(self, callback: Callable[[], None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(callback)
+        except RuntimeError:  # the loop is closed: nobody is left to tell
+            self._closing = True
