@@ -8,7 +8,7 @@ TORCH ?= torch==2.13.0
 .PHONY: demo test lint types contracts unit setup clean
 
 demo: setup
-	$(BIN)/grace-rtc lab demo
+	$(BIN)/grace-rtc demo
 
 test: setup lint types contracts unit
 

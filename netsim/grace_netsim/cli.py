@@ -8,6 +8,7 @@ from grace_codec.codec_cli import app as codec_app
 from grace_codec.codec_cli import models_app
 from grace_netsim.bench_cli import app as bench_app
 from grace_netsim.clip_cli import app as clip_app
+from grace_netsim.demo_cli import demo
 from grace_netsim.doctor_cli import doctor
 from grace_netsim.lab_cli import app as lab_app
 from grace_netsim.live_cli import register as register_live
@@ -16,6 +17,7 @@ from grace_netsim.trace_cli import app as trace_app
 
 app = typer.Typer(name="grace-rtc", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(doctor)
+app.command()(demo)
 app.add_typer(clip_app, name="clip")
 app.add_typer(codec_app, name="codec")
 app.add_typer(models_app, name="models")

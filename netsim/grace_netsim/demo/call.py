@@ -105,8 +105,8 @@ def send_command(settings: DemoSettings, scheme: str, clip: Path, network: str, 
     width, height = settings.size
     return [
         "send", "--input", str(clip), "--to", network, "--scheme", scheme, "--size", f"{width}x{height}",
-        "--fps", f"{settings.fps:g}", "--seconds", f"{settings.seconds:g}", "--cc", settings.cc,
-        "--start-kbps", str(settings.start_bps // 1000), "--max-kbps", str(settings.max_bps // 1000),
+        "--fps", f"{settings.fps:g}", "--cc", settings.cc, "--start-bitrate", str(settings.start_bps),
+        "--max-bitrate", str(settings.max_bps), "--adapt" if settings.adapt else "--no-adapt", "--give-up", "30",
         "--seed", str(settings.seed), "--json", str(files.sender),
     ]  # fmt: skip
 
