@@ -14,11 +14,10 @@ from aiortc.contrib.media import MediaBlackhole
 from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 
-from grace_receiver.events import FrameRendered
+from grace_receiver.live import PictureShown
 from grace_transport.chosen_codec import chosen_video_codec
 from grace_transport.rtc.plain import shown_timestamp
 from grace_transport.signalling import OfferRefusedError
-from grace_transport.wire.media import rtp_timestamp
 
 _log = logging.getLogger(__name__)
 
@@ -80,9 +79,9 @@ class IncomingCall:
         return text
 
     def on_live_event(self, event: object) -> None:
-        """From the plug-in: pictures of GRACE streams are counted from the first one that was shown."""
-        if self._origin is None and isinstance(event, FrameRendered):
-            self._origin = rtp_timestamp(event.captured_us)
+        """From the plug-in, before the track has the picture: times of a GRACE stream count from its first picture."""
+        if self._origin is None and isinstance(event, PictureShown):
+            self._origin = event.rtp_timestamp - event.pts
 
     async def figures(self) -> Figures:
         report = {stat.type: vars(stat) for stat in (await self._connection.getStats()).values()}

@@ -59,7 +59,7 @@ class OperatingPoint:
         return round(1_000_000 / self.fps)
 
     def __str__(self) -> str:
-        return f"{self.width}x{self.height} at {self.fps:g} fps"
+        return f"{self.width}x{self.height} at {self.fps:.3g} fps"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
+from grace_sender import live
 from grace_sender.call import CaptureTrack, Figures, OutgoingCall
 from grace_sender.capture import Capture, Feed, FrameCaptured
 from grace_sender.config import SendConfig
@@ -20,9 +21,12 @@ from grace_sender.reconnect import Call, Drop, GiveUp, Phase, Reconnect, Reconne
 from grace_sender.scheme_setup import install_plugin
 from grace_sender.sources import open_source
 from grace_transport.process import ConnectionChanged, Remark, monotonic_us, signals_as_calls
+from grace_transport.rtc import LiveEvent
 from grace_transport.signalling import SignallingClient, SignallingError, find_token
 
 POLL_S: Final = 0.5
+REMEMBERED: Final = 512  # frames
+GRACE: Final = "GRACE"
 LINGER_S: Final = 0.4  # after the last picture: what is under way leaves
 Observer = Callable[[object], None]
 
@@ -54,18 +58,40 @@ async def run_send(config: SendConfig, observer: Observer) -> Ending:
     """Send until the source ends, the time is over, or a signal comes. ClipError, ValueError: nothing was sent."""
     token = find_token(config.token)
     source = await asyncio.to_thread(open_source, config.input, config.picture_size, config.fps, config.loop)
+    pictures = _PictureNumbers(observer)
     try:
-        plugin = await install_plugin(config, source, observer)
+        plugin = await install_plugin(config, source, pictures.observe)
     except BaseException:
         source.close()
         raise
     with plugin:
-        return await _Sending(config, Feed(source, config.fps, observer), token, observer).run()
+        return await _Sending(config, Feed(source, config.fps, observer), token, pictures).run()
+
+
+class _PictureNumbers:
+    """Between plug-in and observer: what the plug-in captured is told with the number of the picture in the source."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.observe_plainly = observer
+        self._numbers: dict[int, int] = {}
+
+    def remember(self, frame_id: int, picture: int) -> None:
+        self._numbers[frame_id] = picture
+        while len(self._numbers) > REMEMBERED:
+            del self._numbers[next(iter(self._numbers))]
+
+    def observe(self, event: object) -> None:
+        if isinstance(event, LiveEvent) and isinstance(event.event, live.FrameCaptured):
+            told = event.event
+            number = self._numbers.get(told.frame_id, told.frame_id)
+            event = FrameCaptured(told.at_us, told.frame_id, told.captured_us, number, told.rtp_timestamp)
+        self.observe_plainly(event)
 
 
 class _Sending:
-    def __init__(self, config: SendConfig, feed: Feed, token: str | None, observer: Observer) -> None:
-        self._config, self._feed, self._observe = config, feed, observer
+    def __init__(self, config: SendConfig, feed: Feed, token: str | None, pictures: _PictureNumbers) -> None:
+        self._config, self._feed, self._pictures = config, feed, pictures
+        self._observe = pictures.observe_plainly
         self._client = SignallingClient(config.to, token)
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
@@ -148,7 +174,7 @@ class _Sending:
         except Exception as error:  # a bug, ours or aiortc's: the next try may fare better, and it is said
             self._reconnect.on_lost(f"calling failed ({type(error).__name__}: {error})", self._now_us())
         else:
-            if not config.plain and call.codec.upper() != "GRACE":
+            if not config.plain and call.codec.upper() != GRACE:
                 self._remark(f"the peer has no GRACE that fits ours: sending {call.codec} instead", loud=True)
         self._wake.set()
 
@@ -168,6 +194,9 @@ class _Sending:
 
     def _on_captured(self, capture: Capture, rtp_timestamp: int | None) -> None:
         self._captured += 1
+        self._pictures.remember(capture.frame_id, capture.picture)
+        if self._call is not None and self._call.codec.upper() == GRACE:
+            return  # the plug-in says what it took
         self._observe(
             FrameCaptured(self._now_us(), capture.frame_id, capture.captured_us, capture.picture, rtp_timestamp)
         )

@@ -50,7 +50,7 @@ class FrameMissed:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """A picture with its number and time; `video.pts` is its time in microseconds (CLOCK_MONOTONIC)."""
+    """A picture with its number and time: `video.opaque`, and `video.pts` in microseconds (CLOCK_MONOTONIC)."""
 
     frame_id: int
     captured_us: int
@@ -183,4 +183,5 @@ class Feed:
 
 def _captured(frame_id: int, captured_us: int, picture: SourcePicture) -> Capture:
     picture.video.pts = captured_us
+    picture.video.opaque = frame_id  # the plug-in numbers its frames so
     return Capture(frame_id, captured_us, picture.number, picture.video)
