@@ -19,7 +19,8 @@ from grace_netsim.live_log import NETSIM
 from grace_netsim.relay_address import local_end, media_address
 from grace_netsim.relay_call import RelayCall
 from grace_netsim.relay_config import RelayConfig
-from grace_netsim.relay_direction import Direction, InTransit, begins_media
+from grace_netsim.relay_datagram import kind_of
+from grace_netsim.relay_direction import Direction, InTransit
 from grace_netsim.relay_log import RelayLog
 from grace_netsim.relay_sdp import Description, SdpError, read_description, rewrite
 from grace_transport.host import Clock
@@ -58,7 +59,7 @@ class Relay:
         self._opened = 0
         self._timer = clock.call_at(clock.now_us() + SAMPLE_US, self._tick)
         if not config.start_on_call:
-            self._start()
+            self._start(clock.now_us())
 
     # -- signalling --------------------------------------------------------------------------------------------------
 
@@ -115,17 +116,23 @@ class Relay:
     def calls(self) -> tuple[RelayCall, ...]:
         return tuple(self._calls.values())
 
-    def _carry(self, direction: str, datagram: InTransit) -> None:
-        if begins_media(datagram):
-            self._start()
-        self._log.relayed(self._clock.now_us(), direction, datagram, datagram.ids)
-        self._directions[direction].carry(datagram)
+    def _carry(self, direction: str, batch: list[InTransit]) -> None:
+        way = self._directions[direction]
+        if way.started_us is None:
+            before = next((i for i, datagram in enumerate(batch) if kind_of(datagram).is_media), len(batch))
+            self._log.relayed(direction, batch[:before])
+            way.carry(batch[:before])
+            if before < len(batch):
+                self._start(batch[before].arrived_us)
+            batch = batch[before:]
+        self._log.relayed(direction, batch)
+        way.carry(batch)
 
-    def _start(self) -> None:
+    def _start(self, at_us: int) -> None:
         if self._directions["up"].started_us is None:
             for direction in self._directions.values():
-                direction.start()
-            self._say("remark", text="time 0 of the link: traces begin")
+                direction.start(at_us)
+            self._log.emit(at_us, "remark", by=NETSIM, text="time 0 of the link: traces begin")
 
     def _on_rejected(self, data: bytes) -> None:
         self._log.rejected(self._clock.now_us(), len(data))

@@ -7,8 +7,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from struct import Struct
 
 from grace_netsim.relay_datagram import MediaIds
 from grace_netsim.relay_direction import InTransit
@@ -19,7 +22,14 @@ _log = logging.getLogger(__name__)
 
 SOCKET_BUFFER_BYTES = 1 << 20  # a second of 8 Mbit/s: the link is what drops packets, not the kernel
 MAX_DATAGRAM_BYTES = 65_536
-MAX_BATCH = 64
+MAX_BATCH = 256
+SO_TIMESTAMPNS = 35  # Linux; Python has no name for it
+ANCILLARY_BYTES = 64
+MAX_WAIT_NS = 10_000_000_000  # nothing waits that long in a socket
+_TIMESPEC = Struct("@qq")
+
+# A datagram, and when the kernel had it (CLOCK_MONOTONIC microseconds).
+Arrival = tuple[bytes, int]
 
 
 @dataclass(slots=True)
@@ -33,9 +43,11 @@ class SideCounts:
 
 
 class Side:
-    """The socket that faces one peer. `carry` puts what the peer sends into the link."""
+    """The socket that faces one peer. `carry` puts what the peer sends, and when it came, into the link."""
 
-    def __init__(self, latch: Latch, carry: Callable[[bytes], None], on_rejected: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, latch: Latch, carry: Callable[[list[Arrival]], None], on_rejected: Callable[[bytes], None]
+    ) -> None:
         self.latch = latch
         self.counts = SideCounts()
         self.address: Address = ("", 0)  # where the peer is told to send
@@ -50,6 +62,8 @@ class Side:
             opened.setblocking(False)
             for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
                 opened.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
+            with suppress(OSError):  # not on every system; then a datagram came when it is read
+                opened.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             opened.bind((host, 0))
         except OSError:
             opened.close()
@@ -79,26 +93,38 @@ class Side:
 
     def _read(self) -> None:
         """What has come; a flood does not keep the loop from its timers."""
+        arrivals: list[Arrival] = []
+        offset_ns = time.monotonic_ns() - time.time_ns()  # the kernel stamps datagrams with the time of day
         for _ in range(MAX_BATCH):
-            if self._socket is None:  # closed by what came before
-                return
+            if self._socket is None:
+                break
             try:
-                data, source = self._socket.recvfrom(MAX_DATAGRAM_BYTES)
+                data, told, _, source = self._socket.recvmsg(MAX_DATAGRAM_BYTES, ANCILLARY_BYTES)
             except OSError:  # nothing more
-                return
-            self._received(data, source[:2])
-
-    def _received(self, data: bytes, source: Address) -> None:
-        if self.latch.admit(data, source):
-            self.counts.admitted += 1
-            self._carry(data)
-        else:
-            self.counts.rejected += 1
-            self._on_rejected(data)
+                break
+            if self.latch.admit(data, source[:2]):
+                self.counts.admitted += 1
+                arrivals.append((data, _arrived_us(told, offset_ns)))
+            else:
+                self.counts.rejected += 1
+                self._on_rejected(data)
+        self._carry(arrivals)
 
 
-# Called with the direction's name and a datagram to put into the link.
-Carry = Callable[[str, InTransit], None]
+def _arrived_us(told: list[tuple[int, int, bytes]], offset_ns: int) -> int:
+    """CLOCK_MONOTONIC microseconds at which the kernel had the datagram; now, where it does not say."""
+    now_ns = time.monotonic_ns()
+    for level, kind, value in told:
+        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and len(value) == _TIMESPEC.size:
+            seconds, nanoseconds = _TIMESPEC.unpack(value)
+            arrived_ns = seconds * 1_000_000_000 + nanoseconds + offset_ns
+            if now_ns - MAX_WAIT_NS < arrived_ns <= now_ns:  # the time of day may be set meanwhile
+                return int(arrived_ns // 1_000)
+    return now_ns // 1_000
+
+
+# Called with the direction's name and datagrams to put into the link.
+Carry = Callable[[str, list[InTransit]], None]
 
 
 class RelayCall:
@@ -139,8 +165,10 @@ class RelayCall:
     def admitted(self) -> int:
         return self.sender.counts.admitted + self.receiver.counts.admitted
 
-    def _up(self, data: bytes) -> None:
-        self._carry("up", InTransit(data, self.receiver.transmit, self._ids))
+    def _up(self, arrivals: list[Arrival]) -> None:
+        onward, ids = self.receiver.transmit, self._ids
+        self._carry("up", [InTransit(data, arrived_us, onward, ids) for data, arrived_us in arrivals])
 
-    def _down(self, data: bytes) -> None:
-        self._carry("down", InTransit(data, self.sender.transmit, self._ids))
+    def _down(self, arrivals: list[Arrival]) -> None:
+        onward, ids = self.sender.transmit, self._ids
+        self._carry("down", [InTransit(data, arrived_us, onward, ids) for data, arrived_us in arrivals])

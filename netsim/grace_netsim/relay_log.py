@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from grace_netsim.live_log import NETSIM, LiveLog
 from grace_netsim.log import Fact
 from grace_netsim.rates import RateSeries
-from grace_netsim.relay_datagram import MediaIds, label_of
+from grace_netsim.relay_datagram import label_of
 from grace_netsim.relay_direction import Direction, InTransit
 
 MAX_REJECTED_LINES = 100  # a stranger must not fill the disk
@@ -23,14 +25,14 @@ class RelayLog:
         if self._log is not None:
             self._log.emit(at_us, name, **facts)
 
-    def relayed(self, at_us: int, direction: str, data: bytes, ids: MediaIds) -> None:
-        """A datagram came to the queue."""
-        if self._log is None:
-            return
-        label = label_of(data, ids)
-        numbers = {"seq": label.seq, "rtp_timestamp": label.rtp_timestamp}
-        known: dict[str, Fact] = {name: number for name, number in numbers.items() if number is not None}
-        self._log.emit(at_us, "packet_relayed", direction=direction, kind=label.kind, bytes=len(data), **known)
+    def relayed(self, direction: str, batch: Iterable[InTransit]) -> None:
+        """Datagrams came to the queue."""
+        for datagram in batch if self._log is not None else ():
+            label = label_of(datagram, datagram.ids)
+            numbers = {"seq": label.seq, "rtp_timestamp": label.rtp_timestamp}
+            known: dict[str, Fact] = {name: number for name, number in numbers.items() if number is not None}
+            facts: dict[str, Fact] = {"direction": direction, "kind": label.kind, "bytes": len(datagram)}
+            self.emit(datagram.arrived_us, "packet_relayed", **facts, **known)
 
     def dropped(self, direction: str, datagram: InTransit, reason: str, at_us: int) -> None:
         if self._log is None:

@@ -82,8 +82,9 @@ async def test_video_arrives_and_the_log_tells_of_its_packets(tmp_path: Path) ->
     assert _of(lines, "connection_state", "state") == {"new", "closed"}
     assert next(lines.named("link_capacity")).integer("bps") == 3_000_000
     assert any(True for _ in lines.named("link_queue"))
-    times = [event.at_us for event in lines.named("packet_relayed")]
-    assert times == sorted(times)
+    for direction in ("up", "down"):
+        times = [event.at_us for event in lines.named("packet_relayed") if event.text("direction") == direction]
+        assert times == sorted(times)
 
 
 def _dropped(relay: Relay) -> dict[str, int]:

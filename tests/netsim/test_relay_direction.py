@@ -45,12 +45,13 @@ class Run:
         self.origin_us = start_us
         self.direction = Direction(config, self.clock, lambda _, reason, at_us: self.dropped.append((reason, at_us)))
 
-    def send(self, data: bytes) -> None:
-        self.direction.carry(InTransit(data, self._out, MediaIds()))
+    def send(self, *batch: bytes, late_us: int = 0) -> None:
+        at_us = self.clock.now_us() - late_us
+        self.direction.carry([InTransit(data, at_us, self._out, MediaIds()) for data in batch])
 
     def start(self) -> None:
         self.origin_us = self.clock.now_us()
-        self.direction.start()
+        self.direction.start(self.origin_us)
 
     def _out(self, data: bytes) -> None:
         self.out.append((self.clock.now_us() - self.origin_us, bytes(data)))
@@ -76,6 +77,30 @@ def test_from_its_time_zero_it_is_the_link_of_the_lab(
         run.send(data)
     run.clock.run_until(run.origin_us + 60_000_000)
     assert run.out == through_link(LINK, sent)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 400_000), st.integers(1, 1_400)), max_size=40),
+    st.lists(st.integers(0, 400_000), max_size=5),
+)
+def test_late_process_changes_no_packets_fate(packets: list[tuple[int, int]], awake: list[int]) -> None:
+    """It reads datagrams in heaps, as after a stall: the same come out as of the link, none before its time."""
+    sent = [(at_us, bytes([number]) * size) for number, (at_us, size) in enumerate(sorted(packets))]
+    run = Run(LINK, 1_000)
+    run.start()
+    reads = sorted({*awake, 400_000})
+    for after_us, at_us in zip([-1, *reads], reads, strict=False):
+        run.clock._now_us = run.origin_us + at_us  # asleep: not even timers ran
+        heap = [
+            InTransit(data, run.origin_us + came_us, run._out, MediaIds())
+            for came_us, data in sent
+            if after_us < came_us <= at_us
+        ]
+        run.direction.carry(heap)
+    run.clock.run_until(run.origin_us + 60_000_000)
+    ideal = through_link(LINK, sent)
+    assert [data for _, data in run.out] == [data for _, data in ideal]
+    assert all(at_us >= ideal_us for (at_us, _), (ideal_us, _) in zip(run.out, ideal, strict=True))
 
 
 def test_before_time_zero_there_is_delay_and_no_bottleneck() -> None:
