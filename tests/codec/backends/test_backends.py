@@ -34,7 +34,8 @@ def test_latents_agree_with_torch(name: str) -> None:
     latents = load_networks(name, weights()).analyse(*planes(1), *planes(2))
     assert latents.shape == (1, CHANNELS, 4, 6)
     assert latents.dtype == np.float32
-    assert np.abs(latents - expected).max() < 0.01
+    error, power = np.square(latents - expected).mean(), np.square(expected).mean()
+    assert error < 2.0**-16 * power  # bfloat16 has eight bits of mantissa
 
 
 @pytest.mark.parametrize("name", BACKENDS)
@@ -50,6 +51,21 @@ def test_pictures_agree_with_torch(name: str) -> None:
         assert got.shape == want.shape
         assert got.dtype == np.uint8
         assert np.abs(got.astype(int) - want).max() <= 1  # a sum that ends on a half
+
+
+def test_the_number_of_threads_changes_no_bit() -> None:
+    openvino = pytest.importorskip("grace_codec.backends.openvino")
+    rng = np.random.default_rng(5)
+    y, py = (rng.integers(0, 256, (1, 1, 368, 640)).astype(np.uint8) for _ in range(2))
+    uv, puv = (rng.integers(0, 256, (1, 2, 184, 320)).astype(np.uint8) for _ in range(2))
+    symbols = rng.integers(-2, 3, (1, CHANNELS, 23, 40)).astype(np.int16)
+    lost = np.zeros((1, 4 * 6 + 1, 23, 40), np.uint8)
+    step = np.full((1, CHANNELS, 1, 1), 3.0, np.float32)
+    level = LevelRows(step, np.full_like(step, 0.1), np.ones((1, 64, 1, 1), np.float32))
+    one, two = (openvino.OpenVinoNetworks(weights(), threads) for threads in (1, 2))
+    assert np.array_equal(one.analyse(y, uv, py, puv), two.analyse(y, uv, py, puv))
+    for a, b in zip(*(n.synthesise(symbols, lost, level, py, puv) for n in (one, two)), strict=True):
+        assert np.array_equal(a, b)
 
 
 def test_an_unknown_backend_is_named_with_the_known_ones() -> None:
