@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def demo(
     video: Annotated[str, typer.Option(help="Video file, or builtin:talk|pan|detail.")] = "builtin:talk",
     trace: Annotated[str, typer.Option(help="Trace file, or lte-1 … lte-8, fcc-1 … fcc-8.")] = "lte-3",
+    scale: Annotated[float, typer.Option(min=0.01, max=100, help="Capacity of the trace times this.")] = 0.25,
     seconds: Annotated[float, typer.Option(min=2, max=600, help="Length of each call.")] = 20,
     schemes: Annotated[str, typer.Option(help="grace-lite, …; h264, vp8: plain aiortc.")] = "grace-lite,h264",
     size: Annotated[str, typer.Option(help="Scale the video to WIDTHxHEIGHT.")] = "320x180",
@@ -43,8 +44,8 @@ def demo(
         assert wanted is not None
         settings = DemoSettings(
             out=out, schemes=tuple(name.strip() for name in schemes.split(",") if name.strip()), video=video,
-            trace=trace, seconds=seconds, size=wanted, fps=fps, owd_ms=owd_ms, queue_packets=queue_packets, cc=cc,
-            max_bps=max_kbps * 1000, seed=seed, adapt=not agreement,
+            trace=trace, scale=scale, seconds=seconds, size=wanted, fps=fps, owd_ms=owd_ms,
+            queue_packets=queue_packets, cc=cc, max_bps=max_kbps * 1000, seed=seed, adapt=not agreement,
         )  # fmt: skip
         try:
             with _Progress() as display:

@@ -14,7 +14,7 @@ import pytest
 
 from grace_netsim.demo import call
 from grace_netsim.demo.call import CallFiles, run_call
-from grace_netsim.demo.clip_file import make_clip
+from grace_netsim.demo.network import write_network
 from grace_netsim.demo.run import run_demo
 from grace_netsim.demo.settings import DemoSettings
 from grace_netsim.errors import DemoError
@@ -38,7 +38,15 @@ class Silent:
 
 
 def asked(out: Path, **changes: object) -> DemoSettings:
-    small = {"schemes": ("stub", "vp8"), "seconds": 3, "size": (128, 96), "fps": 10, "trace": "fcc-1", "owd_ms": 20}
+    small = {
+        "schemes": ("stub", "vp8"),
+        "seconds": 3,
+        "size": (128, 96),
+        "fps": 10,
+        "trace": "fcc-1",
+        "scale": 1,
+        "owd_ms": 20,
+    }
     return DemoSettings(out=out, **{**small, **changes})  # type: ignore[arg-type]
 
 
@@ -59,14 +67,14 @@ def test_demo_leaves_films_figures_and_a_page(tmp_path: Path) -> None:
 
 
 def test_process_that_dies_is_told_with_what_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_clip("builtin:talk", tmp_path / "clip.mkv", (128, 96), 10, 5)
+    write_network("fcc-1", 1, tmp_path / "network.rates")
 
-    def broken(settings: DemoSettings, scheme: str, clip: Path, network: str, files: CallFiles) -> list[str]:
+    def broken(settings: DemoSettings, scheme: str, network: str, files: CallFiles) -> list[str]:
         return ["send", "--input", str(tmp_path / "no-such-clip.mkv"), "--to", network, "--json", str(files.sender)]
 
     monkeypatch.setattr(call, "send_command", broken)
     with pytest.raises(DemoError, match=r"(?s)send ended with status 2; it said last:.*no-such-clip"):
-        run_call(asked(tmp_path), "stub", tmp_path / "clip.mkv", tmp_path / "stub", lambda note, done: None)
+        run_call(asked(tmp_path), "stub", tmp_path / "stub", lambda note, done: None)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from grace_netsim.demo.call import CallFiles, netsim_command, receive_command, s
 from grace_netsim.demo.clip_file import make_clip
 from grace_netsim.demo.film import Moment, Panel, write_received, write_side_by_side
 from grace_netsim.demo.log_tail import LogTail
+from grace_netsim.demo.network import write_network
 from grace_netsim.demo.processes import Child, Crew, crew
 from grace_netsim.demo.record import PictureRecord, measured, scaled_picture
 from grace_netsim.demo.settings import DemoSettings, title
@@ -25,6 +26,7 @@ from grace_netsim.demo.summary import Figures, Sent, figures_of, summary, verdic
 from grace_netsim.errors import DemoError, LogError, TraceError
 from grace_netsim.log import SessionLog
 from grace_netsim.merge import Capture, Showing
+from grace_netsim.trace import load_rates
 
 pytest.importorskip("av")
 pytest.importorskip("cv2")
@@ -141,14 +143,23 @@ def test_trace_size_and_length_are_checked_before_anything_starts(tmp_path: Path
         DemoSettings(out=tmp_path, size=(321, 180))
 
 
+def test_network_is_the_trace_times_its_scale(tmp_path: Path) -> None:
+    write_network("lte-3", 0.25, tmp_path / "new" / "network.rates")
+    scaled, whole = load_rates(str(tmp_path / "new" / "network.rates")), load_rates("lte-3")
+    assert len(scaled.rates_bps) == whole.duration_us // 100_000
+    assert scaled.rates_bps[7] == pytest.approx(whole.rate_at(700_000) / 4, abs=1)
+    assert DemoSettings(out=tmp_path, trace="lte-1", scale=0.5).network == "lte-1 x 0.5"
+    assert DemoSettings(out=tmp_path, trace="lte-1", scale=1).network == "lte-1"
+
+
 def test_commands_name_every_setting(tmp_path: Path) -> None:
     asked = DemoSettings(out=tmp_path, trace="lte-1", owd_ms=50, queue_packets=30, seed=7)
     files = CallFiles(tmp_path)
     network = netsim_command(asked, 8080, "http://127.0.0.1:8081", files)
     assert network[0] == "netsim"
-    assert {"lte-1", "50", "30", "7", "http://127.0.0.1:8081"} <= set(network)
+    assert {str(tmp_path / "network.rates"), "50", "30", "7", "http://127.0.0.1:8081"} <= set(network)
     assert receive_command("h264", 8081, files)[0] == "receive"
-    assert send_command(asked, "h264", tmp_path / "clip.mkv", "http://127.0.0.1:8080", files)[0] == "send"
+    assert send_command(asked, "h264", "http://127.0.0.1:8080", files)[0] == "send"
 
 
 # -- the clip and the record ---------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ def run_twin(settings: DemoSettings, outcome: Outcome, clip: Path, folder: Path)
     capacity = folder / RATES_FILE
     capacity.write_text("".join(f"{bps / 1e6:.6f}\n" for bps in seen_capacity(outcome.log)), encoding="utf-8")
     row = run_call(twin_of(settings, outcome, clip, capacity), folder)
-    return row | {"video": settings.video, "trace": settings.trace, "where": "lab"}
+    return row | {"video": settings.video, "trace": settings.network, "where": "lab"}
 
 
 def twin_of(settings: DemoSettings, outcome: Outcome, clip: Path, capacity: Path) -> CallRequest:

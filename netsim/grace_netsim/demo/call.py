@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from grace_netsim.demo.clip_file import FILE_NAME as CLIP
 from grace_netsim.demo.log_tail import LogTail
+from grace_netsim.demo.network import FILE_NAME as NETWORK
 from grace_netsim.demo.processes import Child, Crew, crew
 from grace_netsim.demo.settings import DemoSettings
 from grace_netsim.errors import DemoError
@@ -63,8 +65,10 @@ class CallFiles:
         return ProcessLogs(sender=sender, receiver=receiver, relay=relay)
 
 
-def run_call(settings: DemoSettings, scheme: str, clip: Path, folder: Path, report: Report) -> CallFiles:
-    """The whole call. Raises DemoError with the end of what a process said, where one failed; all have ended then."""
+def run_call(settings: DemoSettings, scheme: str, folder: Path, report: Report) -> CallFiles:
+    """The whole call, with the clip and the network that lie in `settings.out`; all processes have ended then.
+
+    Raises DemoError with the end of what a process said, where one failed."""
     files = CallFiles(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for path in (files.sender, files.receiver, files.relay, files.record):
@@ -79,7 +83,7 @@ def run_call(settings: DemoSettings, scheme: str, clip: Path, folder: Path, repo
         network = netsim_command(settings, ports[1], urls[0], files)
         _ready(members, members.start("netsim", network, environment), urls[1])
         report("starting the sender", 0)
-        sender = members.start("send", send_command(settings, scheme, clip, urls[1], files), environment)
+        sender = members.start("send", send_command(settings, scheme, urls[1], files), environment)
         _watch(settings, members, sender, files, report)
         time.sleep(TAIL_S)
         members.check()
@@ -95,16 +99,16 @@ def receive_command(scheme: str, port: int, files: CallFiles) -> list[str]:
 
 def netsim_command(settings: DemoSettings, port: int, receiver: str, files: CallFiles) -> list[str]:
     return [
-        "netsim", "--listen", f"127.0.0.1:{port}", "--forward", receiver, "--trace-up", settings.trace,
+        "netsim", "--listen", f"127.0.0.1:{port}", "--forward", receiver, "--trace-up", str(settings.out / NETWORK),
         "--owd-ms", f"{settings.owd_ms:g}", "--queue-packets", str(settings.queue_packets),
         "--seed", str(settings.seed), "--json", str(files.relay),
     ]  # fmt: skip
 
 
-def send_command(settings: DemoSettings, scheme: str, clip: Path, network: str, files: CallFiles) -> list[str]:
+def send_command(settings: DemoSettings, scheme: str, network: str, files: CallFiles) -> list[str]:
     width, height = settings.size
     return [
-        "send", "--input", str(clip), "--to", network, "--scheme", scheme, "--size", f"{width}x{height}",
+        "send", "--input", str(settings.out / CLIP), "--to", network, "--scheme", scheme, "--size", f"{width}x{height}",
         "--fps", f"{settings.fps:g}", "--cc", settings.cc, "--start-bitrate", str(settings.start_bps),
         "--max-bitrate", str(settings.max_bps), "--adapt" if settings.adapt else "--no-adapt", "--give-up", "30",
         "--seed", str(settings.seed), "--json", str(files.sender),

@@ -73,7 +73,7 @@ def _facts(settings: DemoSettings, scheme: str, logs: ProcessLogs, sent: Sent) -
     return {
         "scheme": scheme,
         "video": settings.video,
-        "trace": settings.trace,
+        "trace": settings.network,
         "fps": settings.fps,
         "width": settings.size[0],
         "height": settings.size[1],

@@ -13,7 +13,10 @@ from typing import Protocol
 
 from grace_netsim.demo.agreement import run_twin
 from grace_netsim.demo.call import run_call
-from grace_netsim.demo.clip_file import FILE_NAME, make_clip
+from grace_netsim.demo.clip_file import FILE_NAME as CLIP
+from grace_netsim.demo.clip_file import make_clip
+from grace_netsim.demo.network import FILE_NAME as NETWORK
+from grace_netsim.demo.network import write_network
 from grace_netsim.demo.outcome import Outcome, outcome_of, write_films
 from grace_netsim.demo.settings import PLAIN, DemoSettings, title
 from grace_netsim.demo.summary import Figures, summary
@@ -45,10 +48,11 @@ class DemoResult:
 def run_demo(settings: DemoSettings, agreement: bool, display: Display) -> DemoResult:
     """All of it; everything is in `settings.out` then. Raises NetsimError or CodecError where it did not work."""
     started_s = time.monotonic()
-    out, clip = settings.out, settings.out / FILE_NAME
+    out, clip = settings.out, settings.out / CLIP
     check_outputs(out)
     display.step("making the clip", settings.frames)
     make_clip(settings.video, clip, settings.size, settings.fps, settings.frames, display.update)
+    write_network(settings.trace, settings.scale, out / NETWORK)
     outcomes = [_call(settings, scheme, clip, display) for scheme in settings.schemes]
     display.step("films", None)
     write_films(settings, outcomes, clip, out)
@@ -71,7 +75,7 @@ def run_demo(settings: DemoSettings, agreement: bool, display: Display) -> DemoR
 
 def _call(settings: DemoSettings, scheme: str, clip: Path, display: Display) -> Outcome:
     display.step(f"call with {title(scheme)}", 1)
-    files = run_call(settings, scheme, clip, settings.out / scheme, lambda note, done: display.update(done, note))
+    files = run_call(settings, scheme, settings.out / scheme, lambda note, done: display.update(done, note))
     display.step(f"comparing pictures of {title(scheme)}", None)
     return outcome_of(settings, scheme, files, clip)
 
@@ -103,7 +107,7 @@ def _row(settings: DemoSettings, outcome: Outcome) -> Row:
 def _write_summary(settings: DemoSettings, result: DemoResult) -> None:
     facts: dict[str, int | float | str | None] = {
         "video": settings.video,
-        "trace": settings.trace,
+        "trace": settings.network,
         "seconds": settings.seconds,
         "owd_ms": settings.owd_ms,
         "queue_packets": settings.queue_packets,

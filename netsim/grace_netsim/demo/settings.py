@@ -24,6 +24,7 @@ class DemoSettings:
     schemes: tuple[str, ...] = ("grace-lite", "h264")
     video: str = "builtin:talk"
     trace: str = "lte-3"
+    scale: float = 0.25
     seconds: float = 20
     size: tuple[int, int] = (320, 180)
     fps: float = 12.5
@@ -44,9 +45,16 @@ class DemoSettings:
             raise ValueError("name each scheme once")
         if not 2 <= self.seconds <= MAX_SECONDS:
             raise ValueError(f"{self.seconds:g} s: a call lasts 2 to {MAX_SECONDS} seconds")
+        if not 0.01 <= self.scale <= 100:
+            raise ValueError(f"the trace times {self.scale:g}: give a factor of 0.01 to 100")
         check_size(*self.size, "the wanted size")
         load_rates(self.trace)
         find_controller(self.cc)
+
+    @property
+    def network(self) -> str:
+        """The trace's name with its factor, for people."""
+        return self.trace if self.scale == 1 else f"{self.trace} x {self.scale:g}"
 
     @property
     def frames(self) -> int:
