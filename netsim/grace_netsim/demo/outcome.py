@@ -19,7 +19,7 @@ from grace_netsim.demo.settings import PLAIN, DemoSettings, title
 from grace_netsim.demo.summary import Figures, Sent, figures_of
 from grace_netsim.errors import DemoError
 from grace_netsim.log import Fact, SessionLog
-from grace_netsim.merge import PictureQuality, ProcessLogs, Showing, merge, showings
+from grace_netsim.merge import PictureQuality, ProcessLogs, Showing, captures, merge, showings
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def write_films(settings: DemoSettings, outcomes: list[Outcome], clip: Path, out
     with open_clip(clip) as captured:
         first = outcomes[0]
         with PictureRecord(first.files.record, first.logs.receiver) as record:
-            origin_us = _origin_us(first)
+            origin_us = _origin_us(settings, first)
             pictures = (
                 (showing.at_us - origin_us, planes)
                 for showing in first.shown
@@ -107,15 +107,17 @@ def write_films(settings: DemoSettings, outcomes: list[Outcome], clip: Path, out
         records = [PictureRecord(outcome.files.record, outcome.logs.receiver) for outcome in outcomes]
         try:
             panels = [_captured_panel(settings, captured)]
-            panels += [_panel(outcome, record) for outcome, record in zip(outcomes, records, strict=True)]
+            panels += [_panel(settings, outcome, record) for outcome, record in zip(outcomes, records, strict=True)]
             write_side_by_side(out / "sidebyside.mp4", panels, settings.size, round(settings.seconds * 1e6))
         finally:
             for each in records:
                 each.close()
 
 
-def _origin_us(outcome: Outcome) -> int:
-    return min(event.integer("captured_us") for event in outcome.logs.sender.named("frame_captured"))
+def _origin_us(settings: DemoSettings, outcome: Outcome) -> int:
+    """When the clip began: before the first capture, where a sender lets pictures pass until it is ready."""
+    first = min(captures(outcome.logs.sender).values(), key=lambda capture: capture.captured_us)
+    return first.captured_us - round(first.picture * 1e6 / settings.fps)
 
 
 def _captured_panel(settings: DemoSettings, clip: VideoClip) -> Panel:
@@ -123,8 +125,8 @@ def _captured_panel(settings: DemoSettings, clip: VideoClip) -> Panel:
     return Panel("sent", moments, clip.picture, live=False)
 
 
-def _panel(outcome: Outcome, record: PictureRecord) -> Panel:
-    origin_us = _origin_us(outcome)
+def _panel(settings: DemoSettings, outcome: Outcome, record: PictureRecord) -> Panel:
+    origin_us = _origin_us(settings, outcome)
     moments = []
     for showing in outcome.shown:
         quality = outcome.quality.get(showing.capture.frame_id)
