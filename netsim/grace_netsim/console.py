@@ -33,4 +33,4 @@ def errors_in_one_line() -> Iterator[None]:
 
 def complain(message: str) -> None:
     """One red line on the standard error."""
-    Console(stderr=True, soft_wrap=True).print(f"[red]grace-rtc: {escape(message)}[/]", highlight=False)
+    Console(stderr=True, soft_wrap=True, emoji=False).print(f"[red]grace-rtc: {escape(message)}[/]", highlight=False)

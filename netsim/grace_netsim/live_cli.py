@@ -33,7 +33,7 @@ def send(
     size: Annotated[str | None, typer.Option(help="Scale to WIDTHxHEIGHT.")] = None,
     fps: Annotated[float | None, typer.Option(help="Frames per second; default: the source's.")] = None,
     loop: Annotated[bool | None, typer.Option("--loop/--once", help="Play a file for ever, or once (default).")] = None,
-    seconds: Annotated[float | None, typer.Option(help="End after so long.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="End so long after the first connection.")] = None,
     adapt: Annotated[bool | None, typer.Option(help="Follow what this machine can do (default), or not.")] = None,
     cc: Annotated[str | None, typer.Option(help="Congestion controller: gcc (default), salsify, fixed, …")] = None,
     start_bitrate: Bitrate = None,

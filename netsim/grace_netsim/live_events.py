@@ -25,7 +25,7 @@ class Narrator:
 
     def __init__(self, by: str, log: LiveLog | None, status: bool, console: Console | None = None) -> None:
         self._by, self._log, self._status = by, log, status
-        self._console = console or Console(file=sys.stderr, soft_wrap=True, highlight=False)
+        self._console = console or Console(file=sys.stderr, soft_wrap=True, highlight=False, emoji=False)
         self._line = self._console.status("", spinner="dots") if status and self._console.is_terminal else None
         self._reason = "an error"
 

@@ -98,6 +98,7 @@ class Mp4Writer:
         import av
 
         try:
+            path.open("wb").close()  # ffmpeg opens it with the first picture only
             self._container = av.open(str(path), "w", format="mp4", options=_FLAGS)
         except (av.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error

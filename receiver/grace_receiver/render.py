@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import pygame
 
 _LARGEST: Final = (1280, 720)
+_BLIND: Final = ("offscreen", "dummy")  # SDL's last resorts
+_NO_SCREEN: Final = "no screen to show pictures on ({}); leave --show out, or record with --record OUT.mp4"
 
 
 class Window:
@@ -28,9 +30,12 @@ class Window:
         self._pygame = pygame
         try:
             pygame.display.init()
+            driver = pygame.display.get_driver()
         except pygame.error as error:
-            hint = "leave --show out, or record with --record OUT.mp4"
-            raise DisplayError(f"no screen to show pictures on ({error}); {hint}") from error
+            raise DisplayError(_NO_SCREEN.format(error)) from error
+        if driver in _BLIND and os.environ.get("SDL_VIDEODRIVER") != driver:
+            pygame.display.quit()
+            raise DisplayError(_NO_SCREEN.format(f"SDL found only {driver!r}"))
         self._title = title
         self._surface: pygame.Surface | None = None
         self.closed = False

@@ -101,6 +101,7 @@ class _Sending:
         self._placing: asyncio.Task[None] | None = None
         self._track: CaptureTrack | None = None
         self._connection = ""
+        self._connected_us: int | None = None  # for the first time
         self._captured = 0
         self._last = (0.0, Figures(), 0)
         give_up_us = None if config.give_up is None else round(config.give_up * 1e6)
@@ -109,14 +110,10 @@ class _Sending:
 
     async def run(self) -> Ending:
         self._feed.start()
-        started = self._loop.time()
         try:
             with signals_as_calls(lambda name: self._end(Ending.DONE, name)):
                 while self._ending is None:
                     await self._turn()
-                    limit = self._config.seconds
-                    if limit is not None and self._loop.time() - started >= limit:
-                        self._end(Ending.DONE, f"{limit:g} s are over")
         finally:
             await self._close()
         return self._ending
@@ -158,7 +155,6 @@ class _Sending:
                 await self._let_go()
                 self._remark(f"{action.reason}; calling again in {action.wait_us / 1e6:.1f} s", loud=True)
             case GiveUp():
-                self._remark(action.reason, loud=True)
                 self._end(Ending.REFUSED, action.reason)
 
     async def _place(self) -> None:
@@ -186,6 +182,7 @@ class _Sending:
         track = self._track
         if state == "connected":
             self._reconnect.on_connected(self._now_us())
+            self._connected_us = self._connected_us or self._now_us()
         elif state == "failed":
             self._reconnect.on_lost("the connection failed", self._now_us())
         elif state == "closed" and track is not None and not track.ended_itself:
@@ -209,6 +206,9 @@ class _Sending:
                 self._remark(str(broken), loud=True)
             self._end(Ending.DONE if broken is None else Ending.SOURCE_BROKE, "the source ended")
             return
+        limit, since_us = self._config.seconds, self._connected_us
+        if limit is not None and since_us is not None and self._now_us() - since_us >= limit * 1e6:
+            self._end(Ending.DONE, f"{limit:g} s are over")
         if self._call is None or self._reconnect.phase is not Phase.CONNECTED:
             return
         figures = await self._call.figures()
@@ -252,7 +252,7 @@ class _Sending:
             await call.close()
 
     async def _close(self) -> None:
-        self._remark(f"ending: {self._why or 'an error'}")
+        self._remark(f"ending: {self._why or 'an error'}", loud=self._ending is not Ending.DONE)
         if self._track is not None and self._track.ended_itself:
             await asyncio.sleep(LINGER_S)
         connected = self._reconnect.phase is Phase.CONNECTED

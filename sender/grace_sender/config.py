@@ -54,7 +54,8 @@ Url = Annotated[str, AfterValidator(_checked_url)]
 
 
 class SendConfig(ProcessSettings):
-    """One sending process. Times in seconds; `give_up`: end after so long without a call (None: never)."""
+    """One sending process. Times in seconds. `seconds`: end so long after the first connection; `give_up`: end after so
+    long without a call (None: never)."""
 
     model_config = SettingsConfigDict(env_prefix="GRACE_SEND_")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Final
 
-from grace_codec.schemes import SCHEMES
+from grace_codec.schemes import SCHEMES, live_scheme
 from grace_codec.types import Frame
 from grace_codec.video_file import Planes, planes_of
 from grace_sender.adaptation import Adaptation, OperatingPoint, OperatingPointChanged
@@ -34,9 +34,10 @@ async def install_plugin(config: SendConfig, source: Source, observer: Observer)
         point = OperatingPoint(source.width, source.height, config.fps or source.fps)
         observer(OperatingPointChanged(at_us, point, f"{config.scheme}, as captured: {point}"))
         return ExitStack()
-    if config.scheme not in SCHEMES:
-        known = ", ".join([*SCHEMES, *PLAIN_SCHEMES])
-        raise ValueError(f"--scheme {config.scheme}: no such scheme; there are {known}")
+    try:
+        live_scheme(config.scheme)
+    except ValueError as error:
+        raise ValueError(f"{error}, or {' or '.join(PLAIN_SCHEMES)} (aiortc's own)") from error
     measured = await _measure(config, source, observer)
     install(
         RtcOptions(
@@ -78,8 +79,6 @@ async def _measure(config: SendConfig, source: Source, observer: Observer) -> Me
 
 def _encode_some(scheme: str, source: Source) -> tuple[Measurement, list[str]]:
     """The measurement, and what the codec warned of."""
-    from grace_codec.grace import GraceCodec
-
     pictures = [_small(planes) for planes in source.preview(PREVIEW)]
     if not pictures:
         raise ValueError(f"{source.name}: no picture to measure with")
@@ -90,7 +89,7 @@ def _encode_some(scheme: str, source: Source) -> tuple[Measurement, list[str]]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
         warnings.simplefilter("always", UserWarning)
-        measured = measure_encoder(GraceCodec.load(scheme), frame)
+        measured = measure_encoder(live_scheme(scheme).make(), frame)
     return measured, [str(warning.message) for warning in caught]
 
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import av
 
 TEST_CLIP: Final = BUILTIN + "talk"
-TEST_CLIP_S: Final = 10.0
+TEST_CLIP_S: Final = 4.0  # drawn before the call: it costs as much as coding does
+SCENE_S: Final = 10.0
 CLIP_MEMORY_BYTES: Final = 256 << 20
 WEBCAM: Final = "webcam"
 _DRIVERS: Final = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
@@ -59,9 +60,12 @@ class Source(Protocol):
 
 def open_source(text: str, size: tuple[int, int] | None, fps: float | None, loop: bool) -> Source:
     """`test`, `builtin:NAME`, `webcam`, `webcam:N` or a file. ClipError for what cannot be read."""
-    if text == "test" or text.startswith(BUILTIN):
-        name = TEST_CLIP if text == "test" else text
-        return LoopedClip(open_clip(name, ClipOptions(size, fps, duration_s=TEST_CLIP_S), CLIP_MEMORY_BYTES))
+    if text == "test":
+        clip = open_clip(TEST_CLIP, ClipOptions(size, fps, duration_s=TEST_CLIP_S), CLIP_MEMORY_BYTES)
+        clip.count()
+        return LoopedClip(clip)
+    if text.startswith(BUILTIN):
+        return LoopedClip(open_clip(text, ClipOptions(size, fps, duration_s=SCENE_S), CLIP_MEMORY_BYTES))
     if text == WEBCAM or text.startswith(WEBCAM + ":"):
         return Webcam(text, size, fps)
     if loop:
