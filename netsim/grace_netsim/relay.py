@@ -32,6 +32,7 @@ from grace_transport.signalling import (
     PeerUnavailableError,
     SignallingClient,
     SignallingError,
+    find_token,
 )
 
 _log = logging.getLogger(__name__)
@@ -48,8 +49,7 @@ class Relay:
         self._config = config
         self._clock = clock
         self._log = log
-        token = None if config.token is None else config.token.get_secret_value()
-        self._receiver = SignallingClient(config.forward, token)
+        self._receiver = SignallingClient(config.forward, find_token(config.token))
         self._calls: dict[str, RelayCall] = {}
         self._heard: dict[str, tuple[int, int]] = {}  # session -> datagrams so far, and when there was a new one
         self._directions = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,10 +21,10 @@ from grace_netsim.relay_sdp import Description
 
 _log = logging.getLogger(__name__)
 
-SOCKET_BUFFER_BYTES = 1 << 20  # a second of 8 Mbit/s: the link is what drops packets, not the kernel
+SOCKET_BUFFER_BYTES = 4 << 20  # a second of 16 Mbit/s as the kernel counts: the link is what drops packets
 MAX_DATAGRAM_BYTES = 65_536
 MAX_BATCH = 256
-SO_TIMESTAMPNS = 35  # Linux; Python has no name for it
+SO_RCVBUFFORCE, SO_TIMESTAMPNS, SO_RXQ_OVFL = 33, 35, 40  # Linux; Python has no names for them
 ANCILLARY_BYTES = 64
 MAX_WAIT_NS = 10_000_000_000  # nothing waits that long in a socket
 _TIMESPEC = Struct("@qq")
@@ -39,6 +40,7 @@ class SideCounts:
     admitted: int = 0
     rejected: int = 0  # of strangers
     sent: int = 0
+    overflowed: int = 0  # lost before this process got to them
     unsent: int = 0  # nobody known to send to, or the kernel would not take it
 
 
@@ -60,10 +62,7 @@ class Side:
         opened = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         try:
             opened.setblocking(False)
-            for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-                opened.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
-            with suppress(OSError):  # not on every system; then a datagram came when it is read
-                opened.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            _prepare(opened)
             opened.bind((host, 0))
         except OSError:
             opened.close()
@@ -99,9 +98,12 @@ class Side:
             if self._socket is None:
                 break
             try:
-                data, told, _, source = self._socket.recvmsg(MAX_DATAGRAM_BYTES, ANCILLARY_BYTES)
+                data, ancillary, _, source = self._socket.recvmsg(MAX_DATAGRAM_BYTES, ANCILLARY_BYTES)
             except OSError:  # nothing more
                 break
+            told = {kind: value for level, kind, value in ancillary if level == socket.SOL_SOCKET}
+            if SO_RXQ_OVFL in told:
+                self.counts.overflowed = int.from_bytes(told[SO_RXQ_OVFL], sys.byteorder)
             if self.latch.admit(data, source[:2]):
                 self.counts.admitted += 1
                 arrivals.append((data, _arrived_us(told, offset_ns)))
@@ -111,15 +113,24 @@ class Side:
         self._carry(arrivals)
 
 
-def _arrived_us(told: list[tuple[int, int, bytes]], offset_ns: int) -> int:
+def _prepare(opened: socket.socket) -> None:
+    """Room for a second in which this process does not run, and, where the system can, when each datagram came."""
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        opened.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
+    for option, value in ((SO_RCVBUFFORCE, SOCKET_BUFFER_BYTES), (SO_TIMESTAMPNS, 1), (SO_RXQ_OVFL, 1)):
+        with suppress(OSError):  # the first needs root, the others Linux
+            opened.setsockopt(socket.SOL_SOCKET, option, value)
+
+
+def _arrived_us(told: dict[int, bytes], offset_ns: int) -> int:
     """CLOCK_MONOTONIC microseconds at which the kernel had the datagram; now, where it does not say."""
     now_ns = time.monotonic_ns()
-    for level, kind, value in told:
-        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and len(value) == _TIMESPEC.size:
-            seconds, nanoseconds = _TIMESPEC.unpack(value)
-            arrived_ns = seconds * 1_000_000_000 + nanoseconds + offset_ns
-            if now_ns - MAX_WAIT_NS < arrived_ns <= now_ns:  # the time of day may be set meanwhile
-                return int(arrived_ns // 1_000)
+    stamp = told.get(SO_TIMESTAMPNS, b"")
+    if len(stamp) == _TIMESPEC.size:
+        seconds, nanoseconds = _TIMESPEC.unpack(stamp)
+        arrived_ns = int(seconds * 1_000_000_000 + nanoseconds + offset_ns)
+        if now_ns - MAX_WAIT_NS < arrived_ns <= now_ns:  # the time of day may be set meanwhile
+            return arrived_ns // 1_000
     return now_ns // 1_000
 
 

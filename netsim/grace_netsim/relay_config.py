@@ -5,31 +5,59 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import SettingsConfigDict
 
 from grace_netsim.link import LinkConfig
 from grace_netsim.rates import RateSeries
 from grace_netsim.stages import GilbertElliott, IidLoss, Jitter, Outage, StageConfig
 from grace_netsim.trace import load_opportunities, load_rates
 from grace_netsim.trace_loss import read_loss
+from grace_transport.settings import ProcessSettings
+from grace_transport.signalling.address import base_url, parse_host_port
+
+Span = tuple[float, float]
+
+
+def parse_outage(value: object) -> object:
+    """`AT:SECONDS`, as in 5:10 (down from second 5 for 10 seconds); what is no text is left to pydantic. ValueError."""
+    if not isinstance(value, str):
+        return value
+    at, colon, seconds = value.partition(":")
+    try:
+        return _checked_span((float(at), float(seconds)))
+    except ValueError as error:
+        hint = "write AT:SECONDS, as in 5:10 for ten seconds from second 5 on"
+        raise ValueError(f"{value!r} is no outage; {hint}") from error
+
+
+def _checked_span(span: Span) -> Span:
+    if not 0 <= span[0] < 1e6 or not 0 < span[1] < 1e6:
+        raise ValueError(f"an outage begins at 0 s or later and lasts some time, not {span[0]:g} for {span[1]:g}")
+    return span
+
+
+def _checked_listen(text: str) -> str:
+    parse_host_port(text)
+    return text
+
 
 Share = Annotated[float, Field(ge=0, le=1)]
 DelayMs = Annotated[float, Field(ge=0, le=5_000)]
-Service = Literal["token-bucket", "mahimahi"]
 
 
-class RelayConfig(BaseModel):
+class RelayConfig(ProcessSettings):
     """One relay: two directions, up (sender to receiver) and down. A direction without trace has no bottleneck."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="GRACE_NETSIM_")
 
-    listen: str = "127.0.0.1:8080"
-    forward: str = "http://127.0.0.1:8081"
-    token: SecretStr | None = None
+    listen: Annotated[str, AfterValidator(_checked_listen)] = "127.0.0.1:8080"
+    forward: Annotated[str, AfterValidator(base_url)] = "http://127.0.0.1:8081"
+    token: str | None = Field(default=None, repr=False)
     no_token: bool = False
     trace_up: str | None = None  # a file or a shipped name
     trace_down: str | None = None
-    service: Service = "token-bucket"
+    service: Literal["token-bucket", "mahimahi"] = "token-bucket"
     owd_ms: DelayMs = 100
     feedback_owd_ms: DelayMs | None = None  # of the way down; None: as up
     queue_packets: Annotated[int, Field(ge=1, le=100_000)] = 25
@@ -38,21 +66,15 @@ class RelayConfig(BaseModel):
     loss_file: Path | None = None  # recorded loss on the way up
     feedback_loss: Share = 0
     jitter_ms: Annotated[float, Field(ge=0, le=1_000)] = 0  # standard deviation on the way up; nothing overtakes
-    outages: tuple[tuple[float, float], ...] = ()  # (at_s, seconds), both ways
+    outage: tuple[
+        Annotated[Span, BeforeValidator(parse_outage), AfterValidator(_checked_span)], ...
+    ] = ()  # (at_s, seconds), both ways
     seed: Annotated[int, Field(ge=0, le=2**32)] = 1
     start_on_call: bool = True  # traces begin with the first media packet; else with the process
     max_calls: Annotated[int, Field(ge=1, le=1_000)] = 16
     idle_s: Annotated[float, Field(ge=1, le=86_400)] = 60  # a call without a datagram for so long is over
-
-    @classmethod
-    def checked(cls, **values: object) -> RelayConfig:
-        """The configuration, or ValueError with one line."""
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
-            raise ValueError(f"{option}: {first['msg']}") from error
+    json_log: Path | None = None
+    event_loop: Literal["auto", "asyncio", "uvloop"] = "asyncio"
 
     def uplink(self) -> LinkConfig:
         """Raises TraceError, or ValueError for figures that do not go together."""
@@ -80,7 +102,7 @@ class RelayConfig(BaseModel):
         return None if self.trace_up is None else load_rates(self.trace_up)
 
     def _outages(self) -> tuple[Outage, ...]:
-        spans = tuple((round(at_s * 1e6), round((at_s + seconds) * 1e6)) for at_s, seconds in self.outages)
+        spans = tuple((round(at_s * 1e6), round((at_s + seconds) * 1e6)) for at_s, seconds in self.outage)
         return (Outage(spans),) if spans else ()
 
     def _link(self, trace: str | None, owd_ms: float, stages: tuple[StageConfig, ...], seed: int) -> LinkConfig:
@@ -94,18 +116,6 @@ class RelayConfig(BaseModel):
             stages=stages,
             seed=seed,
         )
-
-
-def parse_outage(text: str) -> tuple[float, float]:
-    """`AT:SECONDS`, as in 5:10 (down from second 5 for 10 seconds). ValueError for anything else."""
-    at, colon, seconds = text.partition(":")
-    try:
-        span = float(at), float(seconds)
-    except ValueError:
-        span = -1.0, -1.0
-    if not colon or not 0 <= span[0] < 1e6 or not 0 < span[1] < 1e6:
-        raise ValueError(f"{text!r} is no outage; write AT:SECONDS, as in 5:10 for ten seconds from second 5 on")
-    return span
 
 
 def _us(milliseconds: float) -> int:

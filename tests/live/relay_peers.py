@@ -13,6 +13,7 @@ from grace_netsim.relay_config import RelayConfig
 from grace_netsim.relay_log import RelayLog
 from grace_netsim.relay_run import relay_server
 from grace_transport.clock import AsyncioClock
+from grace_transport.settings import load_settings
 from grace_transport.signalling import Caller, Offer, SignallingClient, SignallingServer
 
 TOKEN = "a-shared-secret"
@@ -121,7 +122,7 @@ async def received() -> AsyncIterator[tuple[Receiver, str]]:
 
 @asynccontextmanager
 async def relayed(forward: str, log: RelayLog | None = None, **values: object) -> AsyncIterator[tuple[Relay, str]]:
-    config = RelayConfig.checked(**{"forward": forward, "token": TOKEN, "owd_ms": 5} | values)
+    config = load_settings(RelayConfig, {"forward": forward, "token": TOKEN, "owd_ms": 5} | values)
     relay = Relay(config, AsyncioClock(), log or RelayLog(None))
     server = relay_server(relay, config)
     await server.start("127.0.0.1", 0)

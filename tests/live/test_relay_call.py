@@ -103,7 +103,7 @@ def _of(lines: SessionLog, event: str, fact: str) -> set[str]:
 
 async def test_call_survives_a_span_of_total_loss() -> None:
     down = ((0.5, 2.0),)
-    async with received() as (_, behind), relayed(behind, outages=down) as (relay, url), calling(url) as sender:
+    async with received() as (_, behind), relayed(behind, outage=down) as (relay, url), calling(url) as sender:
         await sender.call()
         await until(lambda: _position_s(relay) > 0.6)
         assert await sender.say("still there?") == "still there?!"
