@@ -73,7 +73,8 @@ class ChainPool:
         frames = self._store.shapes[index][0]
         length = rng.randint(min(6, frames - 1), min(self._max_length, frames - 1))
         start = rng.randrange(frames - length)
-        level = rng.randint(0, 64 * (self._levels - 1))
+        finest = 64 * (self._levels - 1)
+        level = max(rng.randint(0, finest), rng.choice((0, rng.randint(0, finest))))  # fine ones are harder: more of them
         return Chain(index, start + 1, start + length, top, left, int(mirrored), level)
 
     def _crops(self, chains: list[Chain], back: int) -> Crops:

@@ -71,7 +71,8 @@ class Objective(nn.Module):
         arrived = symbols if views.keep is None else symbols * views.keep
         with self.autocast():
             oy, ouv = self.net.decode(arrived, *views.decoder, level, views.lost())
-        dissimilarity = 1 - ssim(oy.clamp(0, 255), y)
+        oy, ouv = shown(oy), shown(ouv)
+        dissimilarity = 1 - ssim(oy, y)
         scale = F.interpolate(local_scale(y), scale_factor=16.0, mode="nearest")
         error = (((oy - y) / scale) ** 2).mean((1, 2, 3)) * (1 - CHROMA_WEIGHT)
         error = error + ((ouv - uv) ** 2).mean((1, 2, 3)) * CHROMA_WEIGHT
@@ -93,6 +94,15 @@ class Objective(nn.Module):
         mix = level - low
         out: Tensor = torch.exp(torch.log(weight[low]) * (1 - mix) + torch.log(weight[low + 1]) * mix)
         return out
+
+
+def shown(x: Tensor) -> Tensor:
+    """As a screen shows it: whole values in 0..255. The gradient is the identity.
+
+    Corrections of less than half a value come to nothing, or to scattered ones that cost SSIM and are coded again in
+    the next frame: at the finest levels a decoder that is trained without rounding learns such corrections."""
+    rounded: Tensor = x + (x.round().clamp(0, 255) - x).detach()
+    return rounded
 
 
 def pixels(x: Tensor) -> Tensor:
