@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from grace_transport.congestion import find_controller
 from grace_transport.rtc.contract import Stream
+from grace_transport.rtc.descriptions import all_codecs, hide, shown
 from grace_transport.rtc.ends import PluginError, find_identity, find_receiver, find_sender
 from grace_transport.rtc.negotiation import (
     Extended,
@@ -105,6 +106,7 @@ class _Plugin:
 
     def apply(self) -> None:
         try:
+            self._describe()
             self._negotiate()
             self._send()
             self._receive()
@@ -112,6 +114,28 @@ class _Plugin:
         except BaseException:
             self.restore()
             raise
+
+    def _describe(self) -> None:
+        from aiortc import rtcpeerconnection
+        from aiortc.sdp import MediaDescription, SessionDescription
+
+        parse, text = SessionDescription.parse, MediaDescription.__str__
+        common = rtcpeerconnection.find_common_codecs
+
+        def grace_parse(cls: type[SessionDescription], sdp: str) -> SessionDescription:
+            return hide(parse.__func__(cls, sdp))  # type: ignore[attr-defined]
+
+        def grace_text(media: MediaDescription) -> str:
+            return text(shown(media))
+
+        def grace_common(
+            local: list[RTCRtpCodecParameters], remote: list[RTCRtpCodecParameters]
+        ) -> list[RTCRtpCodecParameters]:
+            return common(local, all_codecs(remote))
+
+        self._patches.replace(SessionDescription, "parse", classmethod(grace_parse))
+        self._patches.replace(MediaDescription, "__str__", grace_text)
+        self._patches.replace(rtcpeerconnection, "find_common_codecs", grace_common)
 
     def _negotiate(self) -> None:
         from aiortc import codecs, rtcpeerconnection, rtcrtptransceiver
