@@ -74,7 +74,7 @@ class ChainPool:
         length = rng.randint(min(6, frames - 1), min(self._max_length, frames - 1))
         start = rng.randrange(frames - length)
         finest = 64 * (self._levels - 1)
-        level = max(rng.randint(0, finest), rng.choice((0, rng.randint(0, finest))))  # fine ones are harder: more of them
+        level = max(rng.randint(0, finest), rng.choice((0, rng.randint(0, finest))))  # fine ones are harder
         return Chain(index, start + 1, start + length, top, left, int(mirrored), level)
 
     def _crops(self, chains: list[Chain], back: int) -> Crops:
