@@ -23,7 +23,7 @@ def parse_outage(value: object) -> object:
     """`AT:SECONDS`, as in 5:10 (down from second 5 for 10 seconds); what is no text is left to pydantic. ValueError."""
     if not isinstance(value, str):
         return value
-    at, colon, seconds = value.partition(":")
+    at, _, seconds = value.partition(":")
     try:
         return _checked_span((float(at), float(seconds)))
     except ValueError as error:
