@@ -11,12 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from grace_codec.entropy import motion as vectors
-from grace_codec.entropy import residual as residuals
-from grace_codec.entropy.contexts import Bytes, Layout, Strips, Where
-from grace_codec.entropy.residual import Columns, Flags, Planes, Values, first_columns, layouts, merge, split
+from grace_codec.entropy.residual import Flags, Planes, ResidualCoder, Values, layouts, merge, split
 from grace_codec.entropy.scales import ScaleChooser, pop_scales, push_scales
-from grace_codec.entropy.symbols import PLAIN, Popper, Pusher, models, pop_runs, push_runs, sort_runs
-from grace_codec.entropy.tables import CLASSES, Integers, Tables
+from grace_codec.entropy.symbols import Popper, Pusher, models, pop_runs, push_runs, sort_runs
+from grace_codec.entropy.tables import Integers, Tables
 from grace_codec.latents import Latents, ReceivedLatents
 from grace_codec.packets.mapping import mapping
 
@@ -49,6 +47,7 @@ class LatentCoder:
         self._fine_levels = fine_levels
         self._chooser = ScaleChooser(tables)
         self._motion = models(tables.motion)
+        self._residual = ResidualCoder(tables)
 
     def base(self, level: int) -> Integers:
         return self.tables.base_class(level, self._fine_levels)
@@ -64,10 +63,8 @@ class LatentCoder:
             push_scales(pusher, self.tables, scales, base)
         if latents.motion.any():
             self._push_motion(pushers, latents.motion)
-        places = layouts(self.tables, height, width, packets)
-        everything = np.ones(packets, np.bool_)
-        residuals.walk(self.tables, places, scales.classes, everything, _Push(self.tables, pushers, planes, places))
-        return tuple(pusher.to_bytes() for pusher in pushers)
+        words = self._residual.encode(planes, layouts(self.tables, height, width, packets), scales.classes)
+        return tuple(pusher.to_bytes(last) for pusher, last in zip(pushers, words, strict=True))
 
     def _push_motion(self, pushers: list[Pusher], motion: Values) -> None:
         _, height, width = motion.shape
@@ -124,63 +121,7 @@ class LatentCoder:
 
     def _pop_residual(self, poppers: dict[int, Popper], geometry: Geometry, scales: dict[int, Integers]) -> Values:
         places = layouts(self.tables, geometry.height, geometry.width, geometry.packets)
-        popped = _Pop(
-            self.tables, poppers, Planes(*(np.zeros(place.mapping.channels * place.area, np.int16) for place in places))
-        )
-        for agreed in _agreeing(scales):
-            received = np.zeros(geometry.packets, np.bool_)
-            received[agreed] = True
-            residuals.walk(self.tables, places, scales[agreed[0]], received, popped)
-        return merge(popped.planes, self.tables.luma, geometry.height, geometry.width)
-
-
-class _Push:
-    """Queues what the walk visits."""
-
-    def __init__(self, tables: Tables, pushers: list[Pusher], planes: Planes, places: tuple[Layout, Layout]) -> None:
-        self._values, self._leading = models(tables.residual), models(tables.leading)
-        self._runs = models(tables.run)
-        self._pushers, self._planes, self._places = pushers, planes, places
-
-    def firsts(self, component: int, group: Integers, strips: Strips) -> Columns:
-        firsts = first_columns(self._places[component], strips, self._nonzero(component, group))
-        push_runs(self._pushers, sort_runs(strips.packets, strips.tables), firsts, self._runs, PLAIN)
-        return firsts
-
-    def _nonzero(self, component: int, group: Integers) -> Where:
-        area = self._places[component].area
-        row, position = np.divmod(np.flatnonzero(self._planes[component].reshape(-1, area)[group] != 0), area)
-        return np.asarray(group.take(row) * area + position, np.int32)
-
-    def values(self, component: int, packets: Bytes, classes: Bytes, elements: Where, leading: bool = False) -> Values:
-        values = self._planes[component].take(elements)
-        push_runs(self._pushers, sort_runs(packets, classes), values, self._leading if leading else self._values)
-        return values
-
-
-class _Pop:
-    """Decodes what the walk visits."""
-
-    def __init__(self, tables: Tables, poppers: dict[int, Popper], planes: Planes) -> None:
-        self._values, self._leading = models(tables.residual), models(tables.leading)
-        self._runs = models(tables.run)
-        self._poppers, self.planes = poppers, planes
-
-    def firsts(self, component: int, group: Integers, strips: Strips) -> Columns:
-        firsts = pop_runs(self._poppers, sort_runs(strips.packets, strips.tables), self._runs, PLAIN)
-        return np.minimum(firsts, strips.tables // CLASSES + 1)
-
-    def values(self, component: int, packets: Bytes, classes: Bytes, elements: Where, leading: bool = False) -> Values:
-        runs = sort_runs(packets, classes)
-        values = pop_runs(self._poppers, runs, self._leading if leading else self._values)
-        self.planes[component][elements] = values
-        return values
-
-
-def _agreeing(scales: dict[int, Integers]) -> list[list[int]]:
-    """Packets by the scales they carry. A sender gives all packets of a frame the same: one list. Packets that were
-    forged to differ are decoded on their own."""
-    together: dict[bytes, list[int]] = {}
-    for j, mine in scales.items():
-        together.setdefault(mine.tobytes(), []).append(j)
-    return list(together.values())
+        luma, chroma = (np.zeros(place.mapping.channels * place.area, np.int16) for place in places)
+        words = {j: popper.rest() for j, popper in poppers.items()}
+        self._residual.decode(words, Planes(luma, chroma), places, scales)
+        return merge(Planes(luma, chroma), self.tables.luma, geometry.height, geometry.width)

@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from grace_codec.entropy.coder import statistics
-from grace_codec.entropy.contexts import EXPECTED_EDGES, OBSERVED_EDGES, Bytes, Contexts, Layout, Strips, Where
+from grace_codec.entropy.contexts import EXPECTED_EDGES, OBSERVED_EDGES
 from grace_codec.entropy.motion import Layer, Vectors
 from grace_codec.entropy.motion import walk as walk_motion
-from grace_codec.entropy.residual import Columns, Planes, Values, first_columns, layouts, split
-from grace_codec.entropy.residual import walk as walk_residual
+from grace_codec.entropy.residual import Planes, ResidualCoder, layouts, split
 from grace_codec.entropy.scales import ScaleChooser, Scales, magnitude_bits
 from grace_codec.entropy.symbols import fold
 from grace_codec.entropy.tables import (
@@ -23,7 +22,6 @@ from grace_codec.entropy.tables import (
     EMPTY_CONTEXTS,
     LARGEST,
     LARGEST_STEP,
-    LUMA,
     MOTION_CONTEXTS,
     PER_OCTAVE,
     PRECISION,
@@ -35,6 +33,8 @@ from grace_codec.entropy.tables import (
     Integers,
     Tables,
 )
+from grace_codec.kernels import residual as kernels
+from grace_codec.kernels.ans import RAW
 from grace_codec.latents import Latents
 
 Floats = npt.NDArray[np.float64]
@@ -201,44 +201,20 @@ class _Count:
     """Walks frames as the coder does and counts what would be coded in which context."""
 
     def __init__(self, tables: Tables) -> None:
-        size = RATIO_BUCKETS * RATIO_BUCKETS
-        self._tables = tables
-        self._symbols = np.zeros((CLASSES, ALPHABET))
-        self._run = np.zeros((RUN_CLASSES, RUN + 1))
-        self._lead = np.zeros((CLASSES, ALPHABET))
-        self._seen, self._expected = np.zeros((2, 2, size)), np.zeros((2, 2, size))
+        self._tables, self._coder = tables, ResidualCoder(tables)
+        self._symbols = np.zeros((kernels.RUNS + RUN_CLASSES, ALPHABET))  # of all three tables
+        self._seen, self._expected = np.zeros((2, 2, 2, RATIO_BUCKETS**2))
 
     def add(self, sample: Sample, fine_levels: int) -> None:
         scales = _scales(self._tables, sample, fine_levels)[0].classes
         _, height, width = sample.frame.residual.shape
-        self._planes, self._scales = sample.planes, scales
-        self._places = layouts(self._tables, height, width, sample.packets)
-        everything = np.ones(sample.packets, np.bool_)
-        walk_residual(self._tables, self._places, scales, everything, self, self._make)
-
-    def _make(self, tables: Tables, place: Layout, component: int, scales: Integers) -> Contexts:
-        return _Recording(self, tables, place, component, scales)
-
-    def firsts(self, component: int, group: Integers, strips: Strips) -> Columns:
-        area = self._places[component].area
-        row, position = np.divmod(np.flatnonzero(self._planes[component].reshape(-1, area)[group]), area)
-        firsts = first_columns(self._places[component], strips, (group.take(row) * area + position).astype(np.int32))
-        np.add.at(self._run, (strips.tables, firsts), 1)
-        return firsts
-
-    def values(self, component: int, packets: Bytes, classes: Bytes, elements: Where, leading: bool = False) -> Values:
-        values = self._planes[component].take(elements)
-        np.add.at(self._lead if leading else self._symbols, (classes, fold(values)), 1)
-        return values
-
-    def saw(self, component: int, after: bool, buckets: Bytes, channels: Where, elements: Where) -> None:
-        """Which bucket pair each of these elements is in."""
-        first = 0 if component == LUMA else self._tables.luma
-        mean = self._tables.mean[self._scales[first + channels]] / 4096
-        size = RATIO_BUCKETS * RATIO_BUCKETS
-        values = np.abs(self._planes[component].take(elements))
-        self._seen[component, int(after)] += np.bincount(buckets, values, size)
-        self._expected[component, int(after)] += np.bincount(buckets, mean, size)
+        places = layouts(self._tables, height, width, sample.packets)
+        records, seen = self._coder.record(sample.planes, places, scales)
+        row, symbol = records[records[:, 0] != RAW].T
+        np.add.at(self._symbols, (row, symbol), 1)
+        for component, (magnitude, mean) in enumerate(seen):
+            self._seen[component] += magnitude
+            self._expected[component] += mean / 4096
 
     def fitted(self) -> dict[str, Any]:
         mean = self._tables.mean / 4096.0
@@ -246,39 +222,13 @@ class _Count:
         prior = PRIOR_STRENGTH * prior / prior.sum(1, keepdims=True)
         ratio = (self._seen + 4 * _plain_adjust().ravel()) / (self._expected + 4)
         steps = np.clip(np.round(PER_OCTAVE * np.log2(ratio)), -LARGEST_STEP, LARGEST_STEP).astype(np.int64)
+        residual, leading, run = np.split(self._symbols, [kernels.LEADING, kernels.RUNS])
         return {
-            "residual": to_frequencies(_symmetric(self._symbols) + prior),
-            "run": to_frequencies(self._run + 0.2 * PRIOR_STRENGTH * _run(mean)),
-            "leading": to_frequencies(_symmetric(self._lead) + 0.2 * PRIOR_STRENGTH * _leading(prior)),
+            "residual": to_frequencies(_symmetric(residual) + prior),
+            "run": to_frequencies(run[:, : RUN + 1] + 0.2 * PRIOR_STRENGTH * _run(mean)),
+            "leading": to_frequencies(_symmetric(leading) + 0.2 * PRIOR_STRENGTH * _leading(prior)),
             "adjust": steps.reshape(2, 2, RATIO_BUCKETS, RATIO_BUCKETS),
         }
-
-
-class _Recording(Contexts):
-    """Contexts that also tell the count which bucket each element falls in."""
-
-    def __init__(self, count: _Count, tables: Tables, place: Layout, component: int, scales: Integers) -> None:
-        super().__init__(tables, place, component, scales)
-        self._count = count
-
-    def dense(self, buckets: Bytes, group: Integers) -> Bytes:
-        self._saw_all(buckets, group)
-        return super().dense(buckets, group)
-
-    def strips(self, buckets: Bytes, group: Integers) -> Strips:
-        self._saw_all(buckets, group)
-        return super().strips(buckets, group)
-
-    def singly(self, buckets: Bytes, elements: Where, cells: Where, after_nonzero: bool) -> Bytes:
-        if after_nonzero:
-            self._count.saw(self._component, True, buckets.take(cells), elements // self._place.area, elements)
-        return super().singly(buckets, elements, cells, after_nonzero)
-
-    def _saw_all(self, buckets: Bytes, group: Integers) -> None:
-        area = self._place.area
-        elements = (group[:, None] * area + np.arange(area)).astype(np.int32).reshape(-1)
-        mine = buckets.take(self._place.mapping.cells(elements))
-        self._count.saw(self._component, False, mine, elements // area, elements)
 
 
 def _fit_motion(samples: Sequence[Sample]) -> Integers:

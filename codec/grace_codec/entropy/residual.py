@@ -1,28 +1,35 @@
-"""The order in which the residual of a frame is coded, the same for both ends and for fitting. Owns components, groups,
-strips; refuses to know coders and bytes.
+"""The residual of a frame in n packets, element by element. Owns components and groups; the walk itself is compiled
+(kernels/residual.py), the same one for both ends and for fitting.
 
 Luma first, then chroma; in each the channels with the largest means first, in groups. The first groups are coded
-element by element. The others are sparse: one symbol tells for a strip of up to six elements (one packet, one position)
-which is the first that is not zero; then come its value and, one by one, the elements after it.
+element by element. The others are sparse: one symbol tells for a strip of up to six elements (one packet, one
+position) which is the first that is not zero; then come its value and, one by one, the elements after it. Symbols of a
+group go by table, then in the order of channels and positions (strips: of six channels, then positions).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Protocol
+import threading
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from grace_codec.entropy.contexts import Bytes, Contexts, Layout, Strips, Where, layout
-from grace_codec.entropy.tables import CHROMA, LUMA, RUN, Integers, Tables
+from grace_codec.entropy.contexts import EXPECTED_BUCKET, OBSERVED_BUCKET, Layout, layout
+from grace_codec.entropy.tables import ALPHABET, CHROMA, LUMA, RATIO_BUCKETS, Integers, Tables
+from grace_codec.kernels import ans, in_parts
+from grace_codec.kernels import residual as kernels
 
 Values = npt.NDArray[np.int16]
 Flags = npt.NDArray[np.bool_]
-Columns = npt.NDArray[np.int16]
+Words = npt.NDArray[np.uint32]
+Records = npt.NDArray[np.int32]
 
 DENSE_GROUPS = (2, 0)  # groups without strips, of luma and of chroma
+
+_NO_WORDS, _NO_RECORDS = np.zeros(0, np.uint32), np.zeros((0, 2), np.int32)
+_NOTHING_SEEN = np.zeros((0, 0, 0), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +44,11 @@ class Planes:
 
 
 def split(residual: Values, luma: int) -> Planes:
-    """(4·luma + chroma, H, W) with four sub-blocks per luma frequency -> planes."""
+    """(4·luma + chroma, H, W) with four sub-blocks per luma frequency -> planes of their own."""
     _, height, width = residual.shape
     blocks = residual[: 4 * luma].reshape(luma, 2, 2, height, width)
-    shuffled = blocks.transpose(0, 3, 1, 4, 2).reshape(-1)
-    return Planes(shuffled, residual[4 * luma :].reshape(-1))
+    shuffled = np.ascontiguousarray(blocks.transpose(0, 3, 1, 4, 2)).reshape(-1)
+    return Planes(shuffled, residual[4 * luma :].reshape(-1).copy())
 
 
 def merge(planes: Planes, luma: int, height: int, width: int) -> Values:
@@ -57,93 +64,128 @@ def layouts(tables: Tables, height: int, width: int, n: int) -> tuple[Layout, La
     return luma, layout(tables.channels - tables.luma, height, width, n)
 
 
-class Code(Protocol):
-    """What happens to the elements on the walk: coded, decoded, or counted."""
+class _Channels(NamedTuple):
+    """A component's channels as the walk wants them: numbered from 0, in coding order, cut into groups at `bounds`."""
 
-    def firsts(self, component: int, group: Integers, strips: Strips) -> Columns:
-        """For each strip 0 where it is all zero, else 1 + the column of the first element that is not."""
-        ...
-
-    def values(self, component: int, packets: Bytes, classes: Bytes, elements: Where, leading: bool = False) -> Values:
-        """The values of these elements of the component's flat plane. `leading`: none of them is zero."""
-        ...
+    order: Integers
+    bounds: Integers
+    dense: int
+    adjust: Integers  # (2, 256)
+    scales: slice  # of all channels' classes
 
 
-Make = Callable[[Tables, Layout, int, Integers], Contexts]
+def _channels(tables: Tables, component: int) -> _Channels:
+    first, last = ((0, tables.luma), (tables.luma, tables.channels))[component]
+    groups = tables.groups[component]
+    order = np.array([c - first for group in groups for c in group], np.int64)
+    bounds = np.cumsum([0, *map(len, groups)], dtype=np.int64)
+    adjust = np.ascontiguousarray(tables.adjust[component].reshape(2, -1))
+    return _Channels(order, bounds, DENSE_GROUPS[component], adjust, slice(first, last))
 
 
-def walk(
-    tables: Tables,
-    places: tuple[Layout, Layout],
-    scales: Integers,
-    received: Flags,
-    code: Code,
-    make: Make = Contexts,
-) -> None:
-    """Visit all elements of the packets marked in `received` (n,), in coding order."""
-    contexts: Contexts | None = None
-    for component, first in ((LUMA, 0), (CHROMA, tables.luma)):
-        place = places[component]
-        mine = scales[first : first + place.mapping.channels]
-        previous, contexts = contexts, make(tables, place, component, mine)
-        if previous is not None:
-            contexts.inherit(previous)
-        for index, group in enumerate(tables.groups[component]):
-            channels = np.array([c - first for c in group if scales[c] >= 0], np.int64)
-            if channels.size:
-                visit = _dense if index < DENSE_GROUPS[component] else _sparse
-                visit(place, contexts, component, channels, received, code)
+def _cumulative(tables: Tables) -> Integers:
+    """All rows of the residual's tables as sums of frequencies from 0, in the kernel's order."""
+    rows = np.full((kernels.RUNS + len(tables.run), ALPHABET + 1), 1 << ans.PRECISION, np.int64)
+    rows[:, 0] = 0
+    for first, table in (
+        (kernels.RESIDUAL, tables.residual),
+        (kernels.LEADING, tables.leading),
+        (kernels.RUNS, tables.run),
+    ):
+        rows[first : first + len(table), 1 : table.shape[1] + 1] = table.cumsum(1)
+    return rows
 
 
-def _dense(place: Layout, contexts: Contexts, component: int, group: Integers, received: Flags, code: Code) -> None:
-    classes = contexts.dense(contexts.buckets(), group)
-    elements = (group[:, None] * place.area + np.arange(place.area)).astype(np.int32).reshape(-1)
-    packets = place.mapping.packet_rows[place.mapping.phase_of[group]].reshape(-1)
-    if not received.all():
-        mine = np.flatnonzero(received.take(packets))
-        elements, packets, classes = elements.take(mine), packets.take(mine), classes.take(mine)
-    values = code.values(component, packets, classes, elements)
-    hit = np.flatnonzero(values != 0)
-    contexts.update(group, place.mapping.cells(elements.take(hit)), values.take(hit))
+class ResidualCoder:
+    """Codes the residual with one profile's tables. Packets know nothing of each other."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._mean = np.ascontiguousarray(tables.mean)
+        self._cumulative = _cumulative(tables)
+        self._channels = _channels(tables, LUMA), _channels(tables, CHROMA)
+        self._scratch = _Scratch()
+
+    def encode(self, planes: Planes, places: tuple[Layout, Layout], scales: Integers) -> list[Words]:
+        """Each packet's words, of a stack that holds the residual alone. scales: class of each channel, −1: empty."""
+        out = [_NO_WORDS] * places[0].mapping.n
+
+        def some_packets(first: int, last: int) -> None:
+            records, words, _ = self._scratch.room(places)
+            for j in range(first, last):
+                count = self._visit(j, planes, places, scales, records)
+                out[j] = words[: ans.push(records, count, self._cumulative, words)].copy()
+
+        in_parts(some_packets, len(out))
+        return out
+
+    def decode(
+        self, words: dict[int, Words], planes: Planes, places: tuple[Layout, Layout], scales: dict[int, Integers]
+    ) -> None:
+        """Fill in the elements of these packets, each with its own scales. Never raises for the words."""
+        packets = list(words)
+
+        def some_packets(first: int, last: int) -> None:
+            for j in packets[first:last]:
+                self._visit(j, planes, places, scales[j], words=words[j])
+
+        in_parts(some_packets, len(packets))
+
+    def record(
+        self, planes: Planes, places: tuple[Layout, Layout], scales: Integers
+    ) -> tuple[Records, tuple[Integers, Integers]]:
+        """For fitting: all symbols as (row of the kernel's table, symbol); and for each component (2, 2, 256): sums of
+        magnitude and of their classes' means (1/4096), by whether a non-zero came before, by bucket."""
+        seen = [np.zeros((2, 2, RATIO_BUCKETS**2), np.int64) for _ in range(2)]
+        found = []
+        records = self._scratch.room(places)[0]
+        for j in range(places[0].mapping.n):
+            found.append(records[: self._visit(j, planes, places, scales, records, seen=seen)].copy())
+        return np.concatenate(found), (seen[LUMA], seen[CHROMA])
+
+    def _visit(
+        self,
+        j: int,
+        planes: Planes,
+        places: tuple[Layout, Layout],
+        scales: Integers,
+        records: Records = _NO_RECORDS,
+        words: Words | None = None,
+        seen: list[Integers] | None = None,
+    ) -> int:
+        """Visit the elements of packet j in coding order; with `words`: decode them, else record them."""
+        decoding, stack = words is not None, np.zeros(2, np.uint64)
+        if words is None:
+            words = _NO_WORDS
+        ans.open_stack(words, stack)
+        work = self._scratch.room(places)[2]
+        recorded = 0
+        magnitudes = np.zeros(0, np.int32)
+        expected = np.zeros(places[0].mapping.n, np.int64)
+        for component, (place, mine) in enumerate(zip(places, self._channels, strict=True)):
+            where, fine = place.mapping, magnitudes
+            magnitudes, totals = np.zeros((2, place.area), np.int32)
+            if component == CHROMA:
+                kernels.pool(fine, where.height, where.width, magnitudes, totals)
+                expected[:] = 4 * int(expected.sum()) // where.n
+            recorded = kernels.component(
+                decoding, place.phase[j], where.height, where.width, where.phase_of, mine.order, mine.bounds,
+                mine.dense, np.ascontiguousarray(scales[mine.scales]), place.spread, mine.adjust, self._mean,
+                EXPECTED_BUCKET, OBSERVED_BUCKET, planes[component], magnitudes, totals, expected, self._cumulative,
+                words, stack, records, recorded, work, seen[component] if seen else _NOTHING_SEEN,
+            )  # fmt: skip
+        return recorded
 
 
-def _sparse(place: Layout, contexts: Contexts, component: int, group: Integers, received: Flags, code: Code) -> None:
-    buckets = contexts.buckets()
-    strips = contexts.strips(buckets, group)
-    if not received.all():
-        strips = _only(strips, received)
-    firsts = code.firsts(component, group, strips)
-    hit = np.flatnonzero(firsts != 0)
-    where, packets, column = strips.where.take(hit), strips.packets.take(hit), firsts.take(hit).astype(np.int64) - 1
-    leading, cells = contexts.elements(strips, where, column)
-    classes = contexts.singly(buckets, leading, cells, False)
-    values = code.values(component, packets, classes, leading, leading=True)
-    later = np.arange(1, RUN)
-    row, ahead = np.nonzero(column[:, None] + later < RUN)
-    rest, rest_cells = contexts.elements(strips, where.take(row), column.take(row) + later.take(ahead))
-    some = np.flatnonzero(rest >= 0)
-    rest, rest_cells, packets = rest.take(some), rest_cells.take(some), packets.take(row.take(some))
-    classes = contexts.singly(buckets, rest, rest_cells, True)
-    more = code.values(component, packets, classes, rest)
-    kept = np.flatnonzero(more != 0)
-    contexts.update(group, np.concatenate([cells, rest_cells.take(kept)]), np.concatenate([values, more.take(kept)]))
+class _Scratch(threading.local):
+    """Memory of each thread, which grows with the largest packet so far."""
 
+    def __init__(self) -> None:
+        self._held: tuple[Records, Words, Records] | None = None
 
-def _only(strips: Strips, received: Flags) -> Strips:
-    """The strips of the packets that arrived."""
-    mine = np.flatnonzero(received.take(strips.packets))
-    return replace(
-        strips, where=strips.where.take(mine), packets=strips.packets.take(mine), tables=strips.tables.take(mine)
-    )
-
-
-def first_columns(place: Layout, strips: Strips, elements: Where) -> Columns:
-    """What `Code.firsts` is to tell, from the elements of the group that are not zero."""
-    channel = elements // place.area
-    rank = strips.rank.take(channel)
-    cell = place.mapping.cells(elements)
-    strip = rank // RUN * len(place.cell_owner) + cell
-    keys = np.sort(strip.astype(np.int64) * RUN + rank % RUN)[::-1]  # the first column of a strip is written last
-    firsts = np.zeros(strips.channels.shape[1] // RUN * len(place.cell_owner), np.int16)
-    firsts[keys // RUN] = keys % RUN + 1
-    return np.asarray(firsts.take(strips.where), np.int16)
+    def room(self, places: tuple[Layout, Layout]) -> tuple[Records, Words, Records]:
+        """Records of one packet (of each element at most a strip, value and escape), its words, the walk's work."""
+        size = max(256, 3 * sum(place.elements for place in places))
+        if self._held is None or len(self._held[0]) < size:
+            work = np.empty((7, size), np.int32)
+            self._held = np.empty((size, 2), np.int32), np.empty(size + 2, np.uint32), work
+        return self._held

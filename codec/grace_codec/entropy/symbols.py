@@ -70,8 +70,9 @@ class Pusher:
     def push(self, symbols: Values, model: Model) -> None:
         self.runs.append((symbols, model))
 
-    def to_bytes(self) -> bytes:
-        coder = constriction.stream.stack.AnsCoder()
+    def to_bytes(self, last: npt.NDArray[np.uint32] | None = None) -> bytes:
+        """last: words of a stack that is to be decoded after these runs."""
+        coder = constriction.stream.stack.AnsCoder(last)
         for symbols, table in reversed(self.runs):
             coder.encode_reverse(symbols, table)
         return bytes(coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0"))
@@ -85,6 +86,10 @@ class Popper:
         words = np.frombuffer(data + b"\0" * (-len(data) % 4), "<u4").astype(np.uint32)
         self._coder = constriction.stream.stack.AnsCoder(words)
         self.pop = self._coder.decode  # (model, count) -> symbols
+
+    def rest(self) -> npt.NDArray[np.uint32]:
+        """The words of what is not decoded yet."""
+        return np.asarray(self._coder.get_compressed(), np.uint32)
 
     @property
     def exhausted(self) -> bool:
@@ -113,34 +118,27 @@ def sort_runs(packets: npt.NDArray[np.integer], tables: npt.NDArray[np.integer])
     return Runs(order, (firsts >> 8).tolist(), (firsts & 255).tolist(), bounds)
 
 
-SIGNED, PLAIN = True, False
-"""Whether values are signed and may need escapes, or are symbols themselves."""
-
-
 def push_runs(
     pushers: Sequence[Pusher],
     runs: Runs,
     values: npt.NDArray[np.int16],
     table: tuple[Model, ...],
-    kind: bool = SIGNED,
 ) -> None:
     """Queue these values, each in its packet under its table; escapes follow per packet as raw 16-bit numbers."""
-    symbols = (fold(values) if kind is SIGNED else values.astype(np.int32)).take(runs.order)
+    symbols = fold(values).take(runs.order)
     for j, t, start, stop in zip(runs.packets, runs.tables, runs.bounds, runs.bounds[1:], strict=False):
         pushers[j].runs.append((symbols[start:stop], table[t]))
-    for j, where in _escapes(runs, symbols) if kind is SIGNED else ():
+    for j, where in _escapes(runs, symbols):
         pushers[j].push((values[runs.order[where]].astype(np.int32)) & 0xFFFF, _RAW)
 
 
-def pop_runs(
-    poppers: Mapping[int, Popper], runs: Runs, table: tuple[Model, ...], kind: bool = SIGNED
-) -> npt.NDArray[np.int16]:
+def pop_runs(poppers: Mapping[int, Popper], runs: Runs, table: tuple[Model, ...]) -> npt.NDArray[np.int16]:
     """The values that `push_runs` queued, in element order."""
     symbols = np.empty(len(runs.order), np.int32)
     for j, t, start, stop in zip(runs.packets, runs.tables, runs.bounds, runs.bounds[1:], strict=False):
         symbols[start:stop] = poppers[j].pop(table[t], stop - start)
-    found = _UNFOLD.take(symbols) if kind is SIGNED else symbols.astype(np.int16)
-    for j, where in _escapes(runs, symbols) if kind is SIGNED else ():
+    found = _UNFOLD.take(symbols)
+    for j, where in _escapes(runs, symbols):
         found[where] = poppers[j].pop(_RAW, len(where)).astype(np.uint16).astype(np.int16)
     values = np.empty(len(symbols), np.int16)
     values[runs.order] = found
