@@ -150,10 +150,12 @@ def test_network_is_the_trace_times_its_scale(tmp_path: Path) -> None:
     assert scaled.rates_bps[7] == pytest.approx(whole.rate_at(700_000) / 4, abs=1)
     assert DemoSettings(out=tmp_path, trace="lte-1", scale=0.5).network == "lte-1 x 0.5"
     assert DemoSettings(out=tmp_path, trace="lte-1", scale=1).network == "lte-1"
+    assert DemoSettings(out=tmp_path, scale=0.4).queue == 10  # 25 packets, the lab's queue, times 0.4
+    assert DemoSettings(out=tmp_path, scale=0.01).queue == 2
 
 
 def test_commands_name_every_setting(tmp_path: Path) -> None:
-    asked = DemoSettings(out=tmp_path, trace="lte-1", owd_ms=50, queue_packets=30, seed=7)
+    asked = DemoSettings(out=tmp_path, trace="lte-1", scale=0.5, owd_ms=50, queue_packets=60, seed=7)
     files = CallFiles(tmp_path)
     network = netsim_command(asked, 8080, "http://127.0.0.1:8081", files)
     assert network[0] == "netsim"

@@ -38,7 +38,7 @@ def twin_of(settings: DemoSettings, outcome: Outcome, clip: Path, capacity: Path
         video=str(clip),
         trace=str(capacity),
         owd_ms=settings.owd_ms,
-        queue_packets=settings.queue_packets,
+        queue_packets=settings.queue,
         cc=settings.cc,
         fps=outcome.sent.fps,
         seed=settings.seed,

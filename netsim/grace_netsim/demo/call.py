@@ -100,7 +100,7 @@ def receive_command(scheme: str, port: int, files: CallFiles) -> list[str]:
 def netsim_command(settings: DemoSettings, port: int, receiver: str, files: CallFiles) -> list[str]:
     return [
         "netsim", "--listen", f"127.0.0.1:{port}", "--forward", receiver, "--trace-up", str(settings.out / NETWORK),
-        "--owd-ms", f"{settings.owd_ms:g}", "--queue-packets", str(settings.queue_packets),
+        "--owd-ms", f"{settings.owd_ms:g}", "--queue-packets", str(settings.queue),
         "--seed", str(settings.seed), "--json", str(files.relay),
     ]  # fmt: skip
 

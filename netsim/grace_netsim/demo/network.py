@@ -1,7 +1,7 @@
 """The network of a demo as a file: a trace, scaled to the picture that is sent over it.
 
-Owns why: recorded links were built for large pictures. One that carries 720p at its limit carries a picture with a
-sixteenth of the pixels without noticing; scaled, it is as narrow for the small picture as it was for the large one.
+Owns why: the recorded links carried large pictures. What is narrow for 720p carries a sixteenth of its pixels without
+noticing; scaled, with its queue, the link is about as narrow for the small picture as it was for the large one.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def _facts(settings: DemoSettings, scheme: str, logs: ProcessLogs, sent: Sent) -
         "cc": "aiortc" if plain else settings.cc,
         "loss_control": "" if plain else _started(logs.sender, "loss_control"),
         "owd_ms": settings.owd_ms,
-        "queue_packets": settings.queue_packets,
+        "queue_packets": settings.queue,
         "seconds": settings.seconds,
         "where": "live",
         "profile": sent.profile,

@@ -110,7 +110,7 @@ def _write_summary(settings: DemoSettings, result: DemoResult) -> None:
         "trace": settings.network,
         "seconds": settings.seconds,
         "owd_ms": settings.owd_ms,
-        "queue_packets": settings.queue_packets,
+        "queue_packets": settings.queue,
         "took_s": round(result.took_s, 1),
     }
     if result.agreement is not None:

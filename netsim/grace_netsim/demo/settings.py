@@ -24,7 +24,7 @@ class DemoSettings:
     schemes: tuple[str, ...] = ("grace-lite", "h264")
     video: str = "builtin:talk"
     trace: str = "lte-3"
-    scale: float = 0.25
+    scale: float = 0.4
     seconds: float = 20
     size: tuple[int, int] = (320, 180)
     fps: float = 12.5
@@ -55,6 +55,11 @@ class DemoSettings:
     def network(self) -> str:
         """The trace's name with its factor, for people."""
         return self.trace if self.scale == 1 else f"{self.trace} x {self.scale:g}"
+
+    @property
+    def queue(self) -> int:
+        """Packets that the narrower link queues: scaled as well, it is as long in milliseconds as the trace's own."""
+        return max(2, round(self.queue_packets * self.scale))
 
     @property
     def frames(self) -> int:
