@@ -53,7 +53,7 @@ down() {
 on() { # on HOST COMMAND...
     space=$(host "$1")
     shift
-    exec ip netns exec "$space" "$@"
+    ip netns exec "$space" "$@"
 }
 
 await() { # until an address answers, at most two minutes
@@ -72,13 +72,13 @@ call() {
     trap down EXIT
     trap 'exit 130' INT TERM
     up
-    (on receiver grace-rtc receive --listen "$net.2.2:8081" --record "$out/received.mp4" --json "$out/receiver.jsonl") &
-    (on netsim grace-rtc netsim --listen "$net.1.1:8080" --forward "http://$net.2.2:8081" \
-        --json "$out/netsim.jsonl" "$@") &
-    (await netsim "http://$net.2.2:8081")
-    (await sender "http://$net.1.1:8080")
-    (on sender grace-rtc send --input builtin:talk --loop --seconds 20 --to "http://$net.1.1:8080" \
-        --json "$out/sender.jsonl")
+    on receiver grace-rtc receive --listen "$net.2.2:8081" --record "$out/received.mp4" --json "$out/receiver.jsonl" &
+    on netsim grace-rtc netsim --listen "$net.1.1:8080" --forward "http://$net.2.2:8081" \
+        --json "$out/netsim.jsonl" "$@" &
+    await netsim "http://$net.2.2:8081"
+    await sender "http://$net.1.1:8080"
+    on sender grace-rtc send --input builtin:talk --loop --seconds 20 --to "http://$net.1.1:8080" \
+        --json "$out/sender.jsonl"
     for process in $(ip netns pids "$(host netsim)") $(ip netns pids "$(host receiver)"); do kill "$process"; done
     wait
 }
