@@ -5,7 +5,7 @@ I-patches and rate control work together; refuses to know packets on the wire.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,9 @@ from grace_codec.entropy.coder import Geometry, LatentCoder
 from grace_codec.entropy.tables import Tables
 from grace_codec.entropy.tables import load as load_tables
 from grace_codec.errors import ModelError
-from grace_codec.intra.patch import PatchPolicy, PatchScanner, apply_patch
+from grace_codec.intra.patch import PatchPolicy, PatchScanner, apply_patch, decode_patch
 from grace_codec.intra.still import AV1, MAX_CRF, MIN_CRF, decode_still, encode_still
+from grace_codec.kernels import beside
 from grace_codec.latents import Latents, ReceivedLatents
 from grace_codec.models.api import Analysis, VideoModel
 from grace_codec.packets.mapping import MAX_PACKETS
@@ -46,6 +47,7 @@ Planes = tuple[Plane, Plane, Plane]
 
 MOTION_BITS = 12  # of a vector that is not zero: a first guess, which the rate control corrects
 TRIES = 4  # of entropy coding a frame until it fills its budget
+ENOUGH = 0.86  # of the budget: one fine level is 3 % of it, but 15 % for a still picture
 HELD_FRAMES = 12  # whose latents are kept for replay
 
 
@@ -127,18 +129,20 @@ class GraceCodec:
         if reference is None:
             return self._encode_key(frame.frame_id, planes, budget)
         parent = _planes(reference)
-        analysis = self._model.analyse(planes, parent)
-        patch = self._scanner.next_patch(frame.frame_id, planes, budget)
-        sent = patch[0] if patch else None
+        next_patch = beside(lambda: self._scanner.next_patch(frame.frame_id, planes, budget))
+        try:
+            analysis = self._model.analyse(planes, parent)
+        finally:
+            sent, refresh = next_patch() or (None, None)
         latents, payloads = self._fill(analysis, sent, (frame.width, frame.height), budget)
         host = next((j for j, data in enumerate(payloads) if carries_patch(data)), -1)
-        sent = sent if host >= 0 else None
+        if host < 0:
+            sent = refresh = None
         total = len(payloads)
         packets = total - patch_is_last(payloads[0])
         self._held.add(frame.frame_id, _Held(dict(enumerate(payloads)), total, packets, latents, sent, host))
         shown = self._model.reconstruct(parent, complete(latents)).planes
-        if sent:
-            apply_patch(shown, sent, self._policy.period)
+        apply_patch(shown, refresh)
         self._scanner.on_picture(frame.frame_id, shown, planes)
         return CodedFrame(frame.frame_id, False, payloads, Picture(_frozen(shown)))
 
@@ -154,9 +158,13 @@ class GraceCodec:
             latents = quantizer.latents(analysis.motion, self._level)
             return latents, self._pack(latents, patch, size, budget.max_payload_bytes, quantizer.bits(self._level) / 8)
         best: tuple[Latents, tuple[bytes, ...]] | None = None
-        best_size, top = 0, profile.levels - 1
+        best_size, most = 0, profile.levels - 1
+        level = -1
         for _ in range(TRIES):
-            level = rate.search(quantizer, motion_bytes, FILL_AIM * room, budget.max_payload_bytes)
+            last, level = level, rate.search(quantizer, motion_bytes, FILL_AIM * room, budget.max_payload_bytes)
+            level = min(level, most)
+            if level == last:  # one level more would be too much
+                break
             latents = quantizer.latents(analysis.motion, level)
             estimated = rate.estimate(quantizer, level, motion_bytes, budget.max_payload_bytes)
             patch_bytes = budget.frame_bytes - room
@@ -165,8 +173,9 @@ class GraceCodec:
             rate.learn(estimated, total - patch_bytes, rate.fixed_bytes * len(payloads))
             if best_size < total <= FILL_HIGH * budget.frame_bytes:
                 best, best_size = (latents, payloads), total
-            full = total >= FILL_LOW * budget.frame_bytes or level == top
-            if (best and full and best_size == total) or (level == 0 and total > FILL_HIGH * budget.frame_bytes):
+            if total > FILL_HIGH * budget.frame_bytes:
+                most = level - 1
+            if most < 0 or (best_size == total and (total >= ENOUGH * budget.frame_bytes or level == most)):
                 break
         if best is None:
             best = self._squeeze(latents, size, budget)
@@ -265,21 +274,32 @@ class GraceCodec:
         opened, rejected = self._open(received, reference)
         if opened is None:
             return Decoded(None, reference, frozenset(), rejected)
-        shown = _frozen(self._shown(opened, self._model.reconstruct(reference.planes, opened.latents).planes))
+        parent = reference.planes
+        shown = self._shown(opened, parent, lambda: self._model.reconstruct(parent, opened.latents).planes)
         return Decoded(Frame(received.frame_id, 0, *shown), Picture(shown), opened.used, rejected)
 
     def replay(self, received: ReceivedFrame, reference: Reference) -> Reference:
         if received.key:
             return self._decode_key(received, reference).reference or reference
-        opened, _ = self._open(received, Picture(_planes(reference)))
+        parent = _planes(reference)
+        opened, _ = self._open(received, Picture(parent))
         if opened is None:
             return reference
-        return Picture(_frozen(self._shown(opened, self._model.replay(_planes(reference), opened.latents))))
+        return Picture(self._shown(opened, parent, lambda: self._model.replay(parent, opened.latents)))
 
-    def _shown(self, opened: _Opened, planes: Planes) -> Planes:
-        if opened.patch:
-            apply_patch(planes, opened.patch, self._policy.period)
-        return planes
+    def _shown(self, opened: _Opened, parent: Planes, make: Callable[[], Planes]) -> Planes:
+        """The picture that `make` gives, of the parent's size, refreshed by the patch."""
+        patch = opened.patch
+        if patch is None:
+            return _frozen(make())
+        height, width = parent[0].shape
+        refresh = beside(lambda: decode_patch(patch, height, width, self._policy.period))
+        try:
+            planes = make()
+        finally:
+            found = refresh()
+        apply_patch(planes, found)
+        return _frozen(planes)
 
     def _open(self, received: ReceivedFrame, reference: Picture) -> tuple[_Opened | None, dict[int, str]]:
         """Check and entropy-decode what arrived. Payloads of the same frame must agree; the first one rules."""

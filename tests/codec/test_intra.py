@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grace_codec.intra.patch import MIN_SIDE_PX, PatchPolicy, PatchScanner, Region, apply_patch, regions
+from grace_codec.intra.patch import MIN_SIDE_PX, PatchPolicy, PatchScanner, Region, apply_patch, decode_patch, regions
 from grace_codec.intra.still import decode_still, encode_still
 from grace_codec.packets.payload import Patch
 from grace_codec.types import Budget, Plane
@@ -59,7 +59,7 @@ def test_a_patch_overwrites_its_region_alone() -> None:
     planes = tuple(np.zeros(s, np.uint8) for s in ((128, 128), (64, 64), (64, 64)))
     place = regions(128, 128, 30)[3]
     data = encode_still(ramp(place.bottom - place.top, place.right - place.left), 20)
-    assert apply_patch((planes[0], planes[1], planes[2]), Patch(3, data), 30)
+    apply_patch((planes[0], planes[1], planes[2]), decode_patch(Patch(3, data), 128, 128, 30))
     inside = planes[0][place.top : place.bottom, place.left : place.right]
     assert inside.min() > 0
     assert planes[0].astype(bool).sum() == inside.size
@@ -69,7 +69,7 @@ def test_a_patch_overwrites_its_region_alone() -> None:
 def test_an_unusable_patch_changes_nothing(patch: Patch) -> None:
     planes = ramp(128, 128)
     before = planes[0].copy()
-    assert not apply_patch(planes, patch, 30)
+    apply_patch(planes, decode_patch(patch, 128, 128, 30))
     assert np.array_equal(planes[0], before)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-import numpy as np
+import cv2
 
 from grace_codec.errors import BackendError
 from grace_codec.intra.still import MAX_CRF, MIN_CRF, Planes, decode_still, encode_still
@@ -75,7 +75,7 @@ class PatchScanner:
         self._crf = 36
         self._standing: float | None = None  # mean squared error of the next region in the last picture
 
-    def next_patch(self, frame_id: int, planes: Planes, budget: Budget) -> tuple[Patch, Planes] | None:
+    def next_patch(self, frame_id: int, planes: Planes, budget: Budget) -> tuple[Patch, Refresh] | None:
         """The patch for this frame with its decoded picture, or None where none is worth its bytes."""
         height, width = planes[0].shape
         places = regions(height, width, self.policy.period)
@@ -97,7 +97,7 @@ class PatchScanner:
         gain = (1 - error / max(self._standing, 1e-6)) * region[0].size / planes[0].size
         worth = fits and (due or gain * budget.frame_bytes > SLOPE * len(data))
         self._adapt(error, fits)
-        return (Patch(slot, data), shown) if worth else None
+        return (Patch(slot, data), Refresh(places[slot], shown)) if worth else None
 
     def on_picture(self, frame_id: int, shown: Planes, source: Planes) -> None:
         """Note how good the region of the next frame's patch stands in this picture."""
@@ -118,20 +118,30 @@ class PatchScanner:
         self._crf = min(max(self._crf + step, MIN_CRF), MAX_CRF)
 
 
-def apply_patch(planes: Planes, patch: Patch, period: int) -> bool:
-    """Put a received patch into a picture, in place. False where it is unusable (the picture stays as it was)."""
-    places = regions(planes[0].shape[0], planes[0].shape[1], period)
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """A patch's picture and where it goes."""
+
+    region: Region
+    shown: Planes
+
+
+def decode_patch(patch: Patch, height: int, width: int, period: int) -> Refresh | None:
+    """None where a received patch is unusable."""
+    places = regions(height, width, period)
     if patch.slot >= len(places):
-        return False
+        return None
     region = places[patch.slot]
     shown = decode_still(patch.data, region.right - region.left, region.bottom - region.top)
-    if shown is None:
-        return False
-    region.paste(planes, shown)
-    return True
+    return Refresh(region, shown) if shown is not None else None
+
+
+def apply_patch(planes: Planes, refresh: Refresh | None) -> None:
+    """Put a patch into a picture, in place; without one it stays as it is."""
+    if refresh is not None:
+        refresh.region.paste(planes, refresh.shown)
 
 
 def _error(a: Planes, b: Planes) -> float:
     """Mean squared error of luma."""
-    difference = a[0].astype(np.int32) - b[0]
-    return float(np.mean(difference * difference))
+    return float(cv2.norm(a[0], b[0], cv2.NORM_L2SQR)) / a[0].size

@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any, TypeVar, cast
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_Result = TypeVar("_Result")
 _announced: list[bool] = []
 
 
@@ -58,20 +59,27 @@ def threads() -> int:
 
 
 @cache
-def worker() -> ThreadPoolExecutor:
-    """The thread that works beside the caller's."""
-    return ThreadPoolExecutor(1, thread_name_prefix="grace-codec")
+def _workers() -> ThreadPoolExecutor:
+    """Threads beside the caller's: one for parts of a loop, one for a longer task."""
+    return ThreadPoolExecutor(2, thread_name_prefix="grace-codec")
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=worker.cache_clear)  # threads do not survive a fork
+    os.register_at_fork(after_in_child=_workers.cache_clear)  # threads do not survive a fork
 
 
 def in_parts(work: Callable[[int, int], None], count: int) -> None:
-    """Do work(first, last) for all of range(count): half of it in the other thread where there is one."""
-    if threads() == 1:
+    """Do work(first, last) for all of range(count): half of it in another thread where there may be one."""
+    if threads() == 1 or count < 2:
         work(0, count)
         return
-    other = worker().submit(work, count // 2, count)
-    work(0, count // 2)
-    other.result()
+    other = _workers().submit(work, count // 2, count)
+    try:
+        work(0, count // 2)
+    finally:
+        other.result()
+
+
+def beside(work: Callable[[], _Result]) -> Callable[[], _Result]:
+    """Start work in another thread where there may be one; returns how to wait for its result."""
+    return work if threads() == 1 else _workers().submit(work).result
