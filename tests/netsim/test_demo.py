@@ -148,7 +148,7 @@ def test_network_is_the_trace_times_its_scale(tmp_path: Path) -> None:
     scaled, whole = load_rates(str(tmp_path / "new" / "network.rates")), load_rates("lte-3")
     assert len(scaled.rates_bps) == whole.duration_us // 100_000
     assert scaled.rates_bps[7] == pytest.approx(whole.rate_at(700_000) / 4, abs=1)
-    assert DemoSettings(out=tmp_path, trace="lte-1", scale=0.5).network == "lte-1 x 0.5"
+    assert DemoSettings(out=tmp_path, trace="lte-1", scale=0.5).network == "lte-1 at 50 %"
     assert DemoSettings(out=tmp_path, trace="lte-1", scale=1).network == "lte-1"
     assert DemoSettings(out=tmp_path, scale=0.4).queue == 10  # 25 packets, the lab's queue, times 0.4
     assert DemoSettings(out=tmp_path, scale=0.01).queue == 2

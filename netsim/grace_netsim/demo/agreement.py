@@ -9,14 +9,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from grace_netsim.demo.clip_file import make_clip
 from grace_netsim.demo.outcome import Outcome
 from grace_netsim.demo.settings import PLAIN, DemoSettings, title
 from grace_netsim.errors import DemoError
 from grace_netsim.lab_run import CallRequest, Row, run_call
 from grace_netsim.log import SessionLog
+from grace_netsim.merge import captures
 
 STEP_US: Final = 100_000
 RATES_FILE: Final = "capacity.rates"
+CLIP_FILE: Final = "captured.mkv"
 
 
 def run_twin(settings: DemoSettings, outcome: Outcome, clip: Path, folder: Path) -> Row:
@@ -25,10 +28,19 @@ def run_twin(settings: DemoSettings, outcome: Outcome, clip: Path, folder: Path)
         raise DemoError(
             f"{title(outcome.scheme)} is aiortc as it is, which the lab does not have: agree on another scheme"
         )
-    capacity = folder / RATES_FILE
+    capacity, captured = folder / RATES_FILE, folder / CLIP_FILE
     capacity.write_text("".join(f"{bps / 1e6:.6f}\n" for bps in seen_capacity(outcome.log)), encoding="utf-8")
-    row = run_call(twin_of(settings, outcome, clip, capacity), folder)
+    first, frames = captured_part(outcome, settings.fps)
+    make_clip(str(clip), captured, settings.size, settings.fps, frames, first=first)
+    row = run_call(twin_of(settings, outcome, captured, capacity), folder)
+    captured.unlink()
     return row | {"video": settings.video, "trace": settings.network, "where": "lab"}
+
+
+def captured_part(outcome: Outcome, fps: float) -> tuple[int, int]:
+    """(first captured picture of the clip, frames from there to the last): a live sender begins when it can."""
+    taken = sorted(captures(outcome.logs.sender).values(), key=lambda capture: capture.captured_us)
+    return taken[0].picture, round((taken[-1].captured_us - taken[0].captured_us) * fps / 1e6) + 1
 
 
 def twin_of(settings: DemoSettings, outcome: Outcome, clip: Path, capacity: Path) -> CallRequest:
@@ -40,10 +52,9 @@ def twin_of(settings: DemoSettings, outcome: Outcome, clip: Path, capacity: Path
         owd_ms=settings.owd_ms,
         queue_packets=settings.queue,
         cc=settings.cc,
-        fps=outcome.sent.fps,
+        fps=settings.fps,
         seed=settings.seed,
         size=(outcome.sent.width, outcome.sent.height),
-        seconds=settings.seconds,
         start_bps=settings.start_bps,
         max_bps=settings.max_bps,
         encode_ms=_milliseconds(outcome.median_us("frame_encoded", "encode_us")),

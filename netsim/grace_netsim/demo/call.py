@@ -110,7 +110,8 @@ def send_command(settings: DemoSettings, scheme: str, network: str, files: CallF
     return [
         "send", "--input", str(settings.out / CLIP), "--to", network, "--scheme", scheme, "--size", f"{width}x{height}",
         "--fps", f"{settings.fps:g}", "--cc", settings.cc, "--start-bitrate", str(settings.start_bps),
-        "--max-bitrate", str(settings.max_bps), "--adapt" if settings.adapt else "--no-adapt", "--give-up", "30",
+        "--min-bitrate", str(settings.min_bps), "--max-bitrate", str(settings.max_bps),
+        "--adapt" if settings.adapt else "--no-adapt", "--give-up", "30",
         "--seed", str(settings.seed), "--json", str(files.sender),
     ]  # fmt: skip
 

@@ -18,9 +18,15 @@ FILE_NAME = "clip.mkv"
 
 
 def make_clip(
-    video: str, path: Path, size: tuple[int, int], fps: float, frames: int, progress: Callable[[int], object] = id
+    video: str,
+    path: Path,
+    size: tuple[int, int],
+    fps: float,
+    frames: int,
+    progress: Callable[[int], object] = id,
+    first: int = 0,
 ) -> None:
-    """Write `frames` pictures of `video` (a file or builtin:NAME, looped as the lab does) without loss.
+    """Write `frames` pictures of `video` (a file or builtin:NAME, looped as in the lab) from `first` on, lossless.
 
     `progress` gets the number of pictures that are done. Raises ClipError, or DemoError where it cannot be written."""
     import av
@@ -32,12 +38,13 @@ def make_clip(
         with open_clip(video, ClipOptions(size=size, fps=fps)) as clip, av.open(str(path), "w") as container:
             stream = container.add_stream("libx264", rate=rate, options={"qp": "0", "preset": "ultrafast"})
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            for frame in clip.play(frames):
+            for number in range(frames):
+                frame = clip.frame(first + number)
                 flat = np.concatenate([plane.reshape(-1) for plane in (frame.y, frame.u, frame.v)])
                 picture = av.VideoFrame.from_ndarray(flat.reshape(height * 3 // 2, width), format="yuv420p")
-                picture.pts, picture.time_base = frame.frame_id, 1 / rate
+                picture.pts, picture.time_base = number, 1 / rate
                 container.mux(stream.encode(picture))
-                progress(frame.frame_id + 1)
+                progress(number + 1)
             container.mux(stream.encode(None))
     except (av.FFmpegError, OSError) as error:
         raise DemoError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from error

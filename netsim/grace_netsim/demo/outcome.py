@@ -79,10 +79,12 @@ def _facts(settings: DemoSettings, scheme: str, logs: ProcessLogs, sent: Sent) -
         "height": settings.size[1],
         "seed": settings.seed,
         "cc": "aiortc" if plain else settings.cc,
-        "loss_control": "" if plain else _started(logs.sender, "loss_control"),
+        "loss_control": "aiortc" if plain else settings.controller().loss_control,
         "owd_ms": settings.owd_ms,
         "queue_packets": settings.queue,
         "seconds": settings.seconds,
+        "service": "token-bucket",
+        "loss": 0,
         "where": "live",
         "profile": sent.profile,
     }

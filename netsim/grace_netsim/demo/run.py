@@ -61,7 +61,7 @@ def run_demo(settings: DemoSettings, agreement: bool, display: Display) -> DemoR
     rows = [_row(settings, outcome) for outcome in outcomes]
     if agreement:
         display.step("the same call in the lab", None)
-        rows.append(run_twin(settings, _ours(outcomes), clip, out))
+        rows.append(run_twin(settings, _ours(outcomes), clip, out) | {"seconds": settings.seconds})
     display.step("report", None)
     (out / "results.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     write_provenance(out)
@@ -97,8 +97,8 @@ def _row(settings: DemoSettings, outcome: Outcome) -> Row:
     return {
         **{name: facts[name] for name in names},
         **{name: measured[name] for name in ROW_METRICS},
-        "loss_control": facts["loss_control"] or None,
-        **{name: facts[name] for name in ("fps", "width", "height", "seconds", "where")},
+        **{name: facts[name] for name in ("loss_control", "fps", "width", "height", "service", "loss", "where")},
+        "seconds": settings.seconds,
         **{name: value for name, value in measured.items() if name not in ROW_METRICS},
         "log": log,
     }

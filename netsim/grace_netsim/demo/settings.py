@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from grace_codec.video_file import check_size
+from grace_netsim.lab_run import MIN_BPS
+from grace_netsim.report.results import short_name
 from grace_netsim.trace import load_rates
 from grace_transport.congestion import find_controller
+from grace_transport.congestion.controller import CongestionController
 
 PLAIN: Final = {"h264": "plain H.264", "vp8": "plain VP8"}
 """Schemes that are aiortc as it is: its codec, its retransmission, its rate control."""
@@ -32,6 +35,7 @@ class DemoSettings:
     queue_packets: int = 25
     cc: str = "gcc"
     start_bps: int = 300_000
+    min_bps: int = MIN_BPS
     max_bps: int = 3_000_000
     seed: int = 1
     adapt: bool = True
@@ -49,12 +53,16 @@ class DemoSettings:
             raise ValueError(f"the trace times {self.scale:g}: give a factor of 0.01 to 100")
         check_size(*self.size, "the wanted size")
         load_rates(self.trace)
-        find_controller(self.cc)
+        self.controller()
+
+    def controller(self) -> CongestionController:
+        """As a sender makes it; here to tell what it calls its loss control."""
+        return find_controller(self.cc)(start_bps=self.start_bps, min_bps=self.min_bps, max_bps=self.max_bps)
 
     @property
     def network(self) -> str:
         """The trace's name with its factor, for people."""
-        return self.trace if self.scale == 1 else f"{self.trace} x {self.scale:g}"
+        return self.trace if self.scale == 1 else f"{short_name(self.trace)} at {100 * self.scale:g} %"
 
     @property
     def queue(self) -> int:
