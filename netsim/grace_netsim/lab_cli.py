@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="The lab: whole calls in virtual time, and reports of them.")
 
-DEMO_SCHEMES = ("grace-lite", "h265")
-DEMO_TRACES = ("lte-1", "fcc-1")
 TABLE = {
     "ssim_db": ("SSIM\ndB", "{:.2f}"),
     "p98_delay_ms": ("P98\nms", "{:.0f}"),
@@ -114,22 +112,6 @@ def schemes() -> None:
         for name, scheme in SCHEMES.items():
             table.add_row(name, scheme.description, scheme.idealised)
     Console().print(table)
-
-
-@app.command()
-def demo(
-    out: Annotated[Path, typer.Option(help="Folder for results, logs and report.")] = Path("runs/demo"),
-    seconds: Annotated[float, typer.Option(min=1, max=60)] = 10,
-) -> None:
-    """A built-in clip over two shipped traces, with GRACE and with H.265: from nothing to a report in minutes."""
-    with errors_in_one_line():
-        from grace_netsim.lab_run import CallRequest, matrix
-        from grace_netsim.report import write_report
-
-        like = CallRequest(scheme="", video="", trace="", size=(640, 360), seconds=seconds)
-        rows = _run(matrix(list(DEMO_SCHEMES), ["builtin:talk"], list(DEMO_TRACES), like), out, jobs=2)
-        write_report(out, out / "report.html")
-    Console().print(f"{len(rows)} calls; open {out / 'report.html'}", soft_wrap=True)
 
 
 def _run(requests: list[CallRequest], folder: Path, jobs: int, *files: Path) -> list[Row]:
