@@ -7,7 +7,8 @@ from pathlib import Path
 
 import av
 import pytest
-from tests.live.apps import SMALL, App, apps, free_port, receiver, sender
+
+from .apps import SMALL, App, apps, free_port, receiver, sender
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 
