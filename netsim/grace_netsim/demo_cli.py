@@ -22,7 +22,7 @@ def demo(
     scale: Annotated[float, typer.Option(min=0.01, max=100, help="Capacity and queue of the trace times this.")] = 0.4,
     seconds: Annotated[float, typer.Option(min=2, max=600, help="Length of each call.")] = 20,
     schemes: Annotated[str, typer.Option(help="grace-lite, …; h264, vp8: plain aiortc.")] = "grace-lite,h264",
-    size: Annotated[str, typer.Option(help="Scale the video to WIDTHxHEIGHT.")] = "320x180",
+    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT; default: about 320x180, in its shape.")] = None,
     fps: Annotated[float, typer.Option(min=1, max=60, help="Frames per second.")] = 12.5,
     owd_ms: Annotated[float, typer.Option(min=0, max=2000, help="One-way delay of the network.")] = 100,
     queue_packets: Annotated[int, typer.Option(min=1, max=10_000, help="Drop-tail queue, before --scale.")] = 25,
@@ -37,15 +37,14 @@ def demo(
     Sender, network and receiver are processes of their own on this machine, in real time."""
     with errors_in_one_line():
         from grace_codec.video_file import parse_size
+        from grace_netsim.demo.clip_file import fitting_size
         from grace_netsim.demo.run import run_demo
         from grace_netsim.demo.settings import DemoSettings
 
-        wanted = parse_size(size)
-        assert wanted is not None
         settings = DemoSettings(
             out=out, schemes=tuple(name.strip() for name in schemes.split(",") if name.strip()), video=video,
-            trace=trace, scale=scale, seconds=seconds, size=wanted, fps=fps, owd_ms=owd_ms,
-            queue_packets=queue_packets, cc=cc, max_bps=max_kbps * 1000, seed=seed, adapt=not agreement,
+            trace=trace, scale=scale, seconds=seconds, size=parse_size(size) or fitting_size(video), fps=fps,
+            owd_ms=owd_ms, queue_packets=queue_packets, cc=cc, max_bps=max_kbps * 1000, seed=seed, adapt=not agreement,
         )  # fmt: skip
         try:
             with _Progress() as display:

@@ -15,7 +15,7 @@ from grace_codec.clip import ClipOptions, open_clip
 from grace_codec.video_file import Planes
 from grace_netsim.demo.agreement import seen_capacity
 from grace_netsim.demo.call import CallFiles, netsim_command, receive_command, send_command
-from grace_netsim.demo.clip_file import make_clip
+from grace_netsim.demo.clip_file import fitting_size, make_clip
 from grace_netsim.demo.film import Moment, Panel, write_received, write_side_by_side
 from grace_netsim.demo.log_tail import LogTail
 from grace_netsim.demo.network import write_network
@@ -175,6 +175,14 @@ def test_clip_file_holds_the_very_pictures(tmp_path: Path) -> None:
         for index in range(5):
             for plane, wanted in zip(clip.picture(index), original.picture(index), strict=True):
                 assert np.array_equal(plane, wanted)
+
+
+def test_size_keeps_the_shape_and_never_grows(tmp_path: Path) -> None:
+    assert fitting_size("builtin:talk") == (320, 180)
+    make_clip("builtin:talk", tmp_path / "tall.mkv", (288, 352), 5, 1)
+    assert fitting_size(str(tmp_path / "tall.mkv")) == (218, 266)
+    make_clip("builtin:talk", tmp_path / "small.mkv", (128, 96), 5, 1)
+    assert fitting_size(str(tmp_path / "small.mkv")) == (128, 96)
 
 
 def shown_log(*sizes: tuple[int, int]) -> SessionLog:

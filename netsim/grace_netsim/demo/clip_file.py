@@ -5,16 +5,29 @@ Owns making it: drawn or scaled before the calls, so that doing so costs the cal
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from grace_codec.clip import ClipOptions, open_clip
+from grace_codec.video_file import MIN_SIDE_PX
 from grace_netsim.errors import DemoError
 
 FILE_NAME = "clip.mkv"
+PIXELS: Final = 320 * 180
+"""What two cores bear in real time, with both ends and the network on them."""
+
+
+def fitting_size(video: str) -> tuple[int, int]:
+    """Width and height with the video's shape and at most PIXELS, both even. Raises ClipError."""
+    with open_clip(video) as clip:
+        scale = min(1.0, math.sqrt(PIXELS / (clip.width * clip.height)))
+        width, height = (max(MIN_SIDE_PX, round(side * scale / 2) * 2) for side in (clip.width, clip.height))
+    return width, height
 
 
 def make_clip(
