@@ -52,11 +52,13 @@ Action = Call | Drop | GiveUp
 
 @dataclass(frozen=True, slots=True)
 class ReconnectConfig:
-    """`silence_us`: nothing from the peer for so long means that it is gone. `attempt_us`: to get connected.
-    `give_up_us`: without a call for so long, end (None: never)."""
+    """`silence_us`: nothing from the peer for so long means that it is gone. An attempt has `first_attempt_us` to get
+    connected, each further one half as much again: ICE asks ever more rarely, so that a new attempt is what finds a
+    link that has come back. `give_up_us`: without a call for so long, end (None: never)."""
 
     silence_us: int = 5_000_000
-    attempt_us: int = 15_000_000
+    first_attempt_us: int = 4_000_000
+    longest_attempt_us: int = 15_000_000
     first_wait_us: int = 300_000
     longest_wait_us: int = 5_000_000
     give_up_us: int | None = None
@@ -97,10 +99,10 @@ class Reconnect:
             return
         elif self._phase is Phase.WAITING:
             self._attempt += 1
-            self._enter(Phase.CALLING, now_us + self._config.attempt_us)
+            self._enter(Phase.CALLING, now_us + self._attempt_us())
             self._actions.append(Call(now_us, self._attempt))
         elif self._phase is Phase.CALLING:
-            self._lose(f"not connected after {self._config.attempt_us / 1e6:g} s", now_us)
+            self._lose(f"not connected after {self._attempt_us() / 1e6:g} s", now_us)
         elif self._phase is Phase.CONNECTED:
             self._lose(f"nothing from the peer for {self._config.silence_us / 1e6:g} s", now_us)
 
@@ -138,6 +140,11 @@ class Reconnect:
         self._wait_us = min(2 * self._wait_us, self._config.longest_wait_us)
         self._enter(Phase.WAITING, now_us + wait_us)
         self._actions.append(Drop(now_us, reason, wait_us))
+
+    def _attempt_us(self) -> int:
+        """How long the present attempt may take."""
+        config = self._config
+        return round(min(config.first_attempt_us * 1.5 ** min(self._attempt - 1, 20), config.longest_attempt_us))
 
     def _end(self, reason: str, now_us: int) -> None:
         self._phase = Phase.ENDED
