@@ -69,7 +69,7 @@ class ScaleChooser:
         if not order.size:
             return Scales(scales, np.zeros(0, np.int32), np.zeros(0, np.int32))
         classes = _offset_classes(base[order])
-        costs = (statistics[order] @ self._bits.T)[np.arange(len(order))[:, None], classes]
+        costs = (statistics[order, None] * self._bits[classes]).sum(-1)  # no BLAS: its idle threads spin
         offsets = self._cheapest(costs, self._change * packets)
         scales[order] = classes[np.arange(len(order)), offsets]
         empty = np.ones(int(place[-1]) + 1, np.int32)

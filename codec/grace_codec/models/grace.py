@@ -67,7 +67,8 @@ class GraceModel:
         vectors = torch.from_numpy(self._motion(received)[:2].astype(np.float32) / 4)[None].to(self._device)
         flow = F.interpolate(vectors, (ry.shape[2], ry.shape[3]), mode="bilinear", align_corners=False)
         prediction = self._take(*self._net.warp(ry, ruv, flow))
-        return pixels.crop(self._levels.apply(prediction, received.residual, received.level), *reference[0].shape)
+        height, width = reference[0].shape
+        return self._levels.apply(prediction, received.residual, received.level, (height, width))
 
     def _predict(self, symbols: Tensor, ry: Tensor, ruv: Tensor) -> tuple[Tensor, Tensor]:
         py, puv = self._net.predict(symbols, ry, ruv)

@@ -20,8 +20,8 @@ class LevelTables:
         """weights: by name, as in lite_net.LiteNet's state."""
         self._log_step, self._shrink = weights["log_step"], np.clip(weights["shrink"], -tf.MAX_SHRINK, tf.MAX_SHRINK)
         self._gain = weights["gain"]
-        self._luma = weights["synthesis.luma.weight"][:, :, 0, 0]
-        self._chroma = weights["synthesis.chroma.weight"][:, :, 0, 0]
+        luma, chroma = (weights[f"synthesis.{name}.weight"][:, :, 0, 0] for name in ("luma", "chroma"))
+        self._linear = pixels.LinearDecoder(luma, chroma)
         self.count = FINE * (len(self._log_step) - 1) + 1
 
     def _at(self, table: Floats, fine_level: int) -> Floats:
@@ -44,10 +44,8 @@ class LevelTables:
         kept = np.where(magnitude < tf.DEAD_ZONE, 0, np.floor(magnitude + tf.ROUNDING)).clip(0, 32767)
         return np.asarray(np.copysign(kept, z), np.int16)
 
-    def apply(self, prediction: Planes, symbols: Symbols, level: int) -> Planes:
-        """The decoder without its learned branch: dequantize, inverse transform, add. Padded planes in and out."""
-        rows = self.rows(level)
-        values = symbols.astype(np.float32)
-        coefficients = np.sign(values) * np.maximum(np.abs(values) - rows.shrink[0], 0) * rows.step[0]
-        coefficients *= pixels.local_scale(prediction[0])
-        return pixels.add(prediction, pixels.inverse_transform(coefficients, self._luma, self._chroma))
+    def apply(self, prediction: Planes, symbols: Symbols, level: int, size: tuple[int, int]) -> Planes:
+        """The decoder without its learned branch: dequantize, inverse transform, add. Padded planes in, planes of
+        `size` (height, width) out."""
+        step, shrink = self.steps(level), self._at(self._shrink, level)
+        return self._linear(prediction, symbols, step, shrink, size)

@@ -60,7 +60,8 @@ class LiteModel:
 
     def replay(self, reference: Planes, received: ReceivedLatents) -> Planes:
         prediction = ReferencePicture(reference).compensate(self._motion(received))
-        return pixels.crop(self._levels.apply(prediction, received.residual, received.level), *reference[0].shape)
+        height, width = reference[0].shape
+        return self._levels.apply(prediction, received.residual, received.level, (height, width))
 
     def _reference(self, planes: Planes) -> ReferencePicture:
         """The interpolated phases are kept while the same planes are predicted from."""

@@ -1,4 +1,4 @@
-"""Arithmetic on planes that needs no network: padding, the local scale, the inverse transform of replay."""
+"""Arithmetic on planes that needs no network: padding, the local scale, the linear decoder of replay."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from grace_codec.kernels import in_parts
+from grace_codec.kernels import transform as kernels
 from grace_codec.models import transform as tf
 from grace_codec.motion import BLOCK, Planes
 from grace_codec.types import Plane
@@ -31,43 +33,42 @@ def _pad(plane: Plane, block: int) -> Plane:
 def local_scale(luma: Plane) -> Floats:
     """Perceptual scale of a prediction's luma (H, W), multiples of 16 -> (H/16, W/16). As in lite_net.local_scale."""
     h, w = luma.shape
-    x = luma.astype(np.float32)
-    mean = cv2.resize(x, (w // 8, h // 8), interpolation=cv2.INTER_AREA)
-    power = cv2.resize(x * x, (w // 8, h // 8), interpolation=cv2.INTER_AREA)
+    sums, squares = np.empty((2, h // 8, w // 8), np.float32)
+    kernels.block_sums(np.ascontiguousarray(luma), 0, h // 8, sums, squares)
+    mean, power = sums / np.float32(64), squares / np.float32(64)
     logs = np.log(np.maximum(power - mean * mean, 0) + np.float32(tf.SCALE_FLOOR))
     logs = logs.reshape(h // 16, 2, w // 16, 2).mean((1, 3)) - np.float32(math.log(tf.SCALE_UNIT))
     scale = np.exp(np.float32(tf.SCALE_POWER) * logs)
     return np.asarray(np.clip(scale, tf.SCALE_MIN, tf.SCALE_MAX), np.float32)
 
 
-def inverse_transform(coefficients: Floats, luma: Floats, chroma: Floats) -> tuple[Floats, Floats, Floats]:
-    """(C, h, w) coefficients to residual planes through the synthesis matrices luma (64, NL) and chroma (128, NC)."""
-    _, h, w = coefficients.shape
-    cut = 4 * tf.LUMA_FREQUENCIES
-    nc = tf.CHROMA_FREQUENCIES
-    luma_blocks = coefficients[:cut].reshape(tf.LUMA_FREQUENCIES, 2, 2, h, w).transpose(3, 1, 4, 2, 0)
-    y = _blocks_to_plane(luma_blocks.reshape(2 * h, 2 * w, -1), luma)
-    u = _blocks_to_plane(coefficients[cut : cut + nc].transpose(1, 2, 0), chroma[:64])
-    v = _blocks_to_plane(coefficients[cut + nc :].transpose(1, 2, 0), chroma[64:])
-    return y, u, v
+class LinearDecoder:
+    """Dequantized symbols through the synthesis matrices, added to a prediction: what of a decoder needs no network.
 
+    luma: (64, frequencies), chroma: (128, frequencies) patterns in columns, those of U first."""
 
-def _blocks_to_plane(blocks: Floats, matrix: Floats) -> Floats:
-    """(h, w, N) coefficients, (64, N) patterns -> (8h, 8w). Positions without coefficients are skipped."""
-    h, w, _ = blocks.shape
-    out = np.zeros((h, w, 64), np.float32)
-    used = blocks.any(-1)
-    out[used] = blocks[used] @ matrix.T
-    return np.ascontiguousarray(out.reshape(h, w, 8, 8).transpose(0, 2, 1, 3)).reshape(8 * h, 8 * w)
+    def __init__(self, luma: Floats, chroma: Floats) -> None:
+        self._luma, self._u, self._v = (np.ascontiguousarray(m.T, np.float32) for m in (luma, chroma[:64], chroma[64:]))
 
+    def __call__(
+        self, prediction: Planes, symbols: npt.NDArray[np.int16], step: Floats, shrink: Floats, size: tuple[int, int]
+    ) -> Planes:
+        """prediction: padded planes; symbols: (C, h, w); step, shrink: (C,); size: (height, width) of the result."""
+        _, h, w = symbols.shape
+        symbols, scale = np.ascontiguousarray(symbols), local_scale(prediction[0])
+        u_first = 4 * len(self._luma)
+        parts = (self._luma, 0, 2), (self._u, u_first, 1), (self._v, u_first + len(self._u), 1)
+        blocks = [np.zeros((n * h, n * w, 64), np.float32) for _, _, n in parts]
+        height, width = size
+        y, u, v = (np.empty((height * n // 2, width * n // 2), np.uint8) for _, _, n in parts)
 
-def add(prediction: Planes, residual: tuple[Floats, Floats, Floats]) -> Planes:
-    """Rounded and clipped to 0..255."""
-    y, u, v = (
-        np.clip(np.rint(p.astype(np.float32) + r), 0, 255).astype(np.uint8)
-        for p, r in zip(prediction, residual, strict=True)
-    )
-    return y, u, v
+        def some_rows(first: int, last: int) -> None:
+            for (patterns, channel, n), mine, before, out in zip(parts, blocks, prediction, (y, u, v), strict=True):
+                kernels.add_patterns(symbols, channel, step, shrink, scale, patterns, n, first, last, mine)
+                kernels.add_blocks(before, mine, n * first, n * last, out)
+
+        in_parts(some_rows, h)
+        return y, u, v
 
 
 def crop(planes: Planes, height: int, width: int) -> Planes:
