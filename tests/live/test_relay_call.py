@@ -110,6 +110,16 @@ async def test_call_survives_a_span_of_total_loss() -> None:
         assert _position_s(relay) >= 2.5
 
 
+async def test_time_zero_is_the_first_media_packet_unless_it_is_the_start() -> None:
+    async with received() as (_, behind):
+        async with relayed(behind) as (relay, url), calling(url) as sender:
+            assert relay.status()["trace_position_s"] is None
+            await sender.call()
+            assert _position_s(relay) >= 0
+        async with relayed(behind, start_on_call=False) as (relay, _):
+            assert _position_s(relay) >= 0
+
+
 async def test_restarted_sender_is_given_a_new_pair_and_the_old_one_ends() -> None:
     async with received() as (receiver, behind), relayed(behind) as (relay, url):
         async with calling(url) as first:
