@@ -11,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from grace_codec.entropy.scales import magnitude_bits
-from grace_codec.latents import Latents
+from grace_codec.latents import Latents, Symbols
+from grace_codec.models import transform as tf
 
 Floats = npt.NDArray[np.float32]
 
-LAMBDA = 0.058  # half of dD/dR = (ln 2 / 6) steps² per bit at high rate
-MIN_THRESHOLD, MAX_THRESHOLD = 0.9, 1.1  # of ±1, in steps; decoders were trained with 0.9
-ROUNDING = 0.36  # a magnitude z becomes floor(z + 0.36): as in training, which learned where to reconstruct
+MAX_MEAN = 512.0  # magnitude beyond which a channel's bits no longer matter
 FILL_LOW, FILL_HIGH, FILL_AIM = 0.9, 1.04, 0.98  # of the budget: retry below, retry above, aim
 
 
@@ -38,18 +37,19 @@ class Candidates:
 
 
 class FrameQuantizer:
-    """Quantizes one frame's residual, (C, H, W) float, at any level."""
+    """Quantizes one frame's residual, (C, H, W) float, at any level, as models/transform.py says."""
 
     def __init__(self, residual: Floats, steps: Callable[[int], Floats], luma: int, finest: int) -> None:
         self._residual, self._steps = residual, steps
         self._scale_of = channel_map(luma, len(residual))
         counts = np.bincount(self._scale_of) * residual[0].size
         self._counts = counts.astype(np.float64)
+        self._reach = np.repeat(tf.reach(luma), 4)  # by luma channel
         self._candidates = self._find(finest)
 
     def _find(self, finest: int) -> Candidates:
         magnitude = np.abs(self._residual)
-        index = np.flatnonzero(magnitude >= (MIN_THRESHOLD * self._steps(finest))[:, None, None])
+        index = np.flatnonzero(magnitude >= (tf.DEAD_ZONE * self._steps(finest))[:, None, None])
         return Candidates(index, magnitude.reshape(-1).take(index), index // self._residual[0].size, finest)
 
     def _symbols(self, level: int) -> tuple[npt.NDArray[np.int64], Floats]:
@@ -58,11 +58,27 @@ class FrameQuantizer:
             self._candidates = self._find(level)
         found = self._candidates
         scaled = found.magnitude * (1 / self._steps(level)).take(found.channel)
-        some = np.flatnonzero(scaled >= MIN_THRESHOLD)
+        some = np.flatnonzero(scaled >= tf.DEAD_ZONE)
         scaled, scale = scaled.take(some), self._scale_of.take(found.channel.take(some))
-        mean = np.bincount(scale, np.floor(scaled + ROUNDING), len(self._counts)) / self._counts
-        keep = scaled >= _thresholds(mean).take(scale)
-        return some[keep], np.floor(scaled[keep] + ROUNDING)
+        mean = np.bincount(scale, np.floor(scaled + tf.MEAN_ROUNDING), len(self._counts)) / self._counts
+        threshold, rounding = _decisions(mean)
+        keep = np.flatnonzero(scaled >= threshold.take(scale))
+        some, scaled = some.take(keep), scaled.take(keep)
+        values = np.maximum(np.floor(scaled + rounding.take(scale.take(keep))), 1)
+        seen = self._visible(some, values, level)
+        return some[seen], values[seen]
+
+    def _visible(self, some: npt.NDArray[np.int64], values: Floats, level: int) -> npt.NDArray[np.bool_]:
+        """Which of these values lie in 8x8 luma blocks whose change can be seen in an 8-bit picture; all of chroma."""
+        area = self._residual[0].size
+        channel, index = self._candidates.channel.take(some), self._candidates.index.take(some)
+        luma = np.flatnonzero(channel < len(self._reach))
+        mine = channel.take(luma)
+        block = (mine & 3) * area + index.take(luma) % area
+        pixels = values.take(luma) * (self._reach * self._steps(level)[: len(self._reach)]).take(mine)
+        seen = np.ones(len(some), np.bool_)
+        seen[luma] = np.bincount(block, pixels, 4 * area).take(block) >= tf.VISIBLE
+        return seen
 
     def statistics(self, level: int) -> npt.NDArray[np.float64]:
         """(scale channels, 3): elements, non-zeros, magnitude at a level; as `entropy.coder.statistics`."""
@@ -77,21 +93,24 @@ class FrameQuantizer:
         rows = rows[rows[:, 2] > 0]
         return float((rows * magnitude_bits(rows[:, 2] / rows[:, 0])).sum())
 
-    def latents(self, motion: npt.NDArray[np.int16], level: int) -> Latents:
+    def symbols(self, level: int) -> Symbols:
+        """(C, H, W)"""
         where, magnitude = self._symbols(level)
         index = self._candidates.index.take(where)
         symbols = np.zeros(self._residual.size, np.int16)
-        signs = np.sign(self._residual.reshape(-1).take(index))
-        symbols[index] = np.minimum(magnitude, 32767) * signs
-        return Latents(motion, symbols.reshape(self._residual.shape), level)
+        symbols[index] = np.minimum(magnitude, 32767) * np.sign(self._residual.reshape(-1).take(index))
+        return symbols.reshape(self._residual.shape)
+
+    def latents(self, motion: npt.NDArray[np.int16], level: int) -> Latents:
+        return Latents(motion, self.symbols(level), level)
 
 
-def _thresholds(mean: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """How large an element must be, in steps, for ±1 to earn its bits, by the mean magnitude of its channel.
-
-    Coding 1 instead of 0 for z saves 2|z| − 1 of squared error and costs the difference of their bits."""
-    bits = magnitude_bits(np.maximum(mean, 2.0**-12))
-    return np.asarray(np.clip(0.5 + LAMBDA * (bits[:, 1] + bits[:, 2]), MIN_THRESHOLD, MAX_THRESHOLD))
+def _decisions(mean: npt.NDArray[np.float64]) -> tuple[Floats, Floats]:
+    """(thresholds of a one, what is added before the floor), in steps, by the mean magnitude of channels."""
+    bits = magnitude_bits(np.clip(mean, 2.0**-12, MAX_MEAN))
+    threshold = np.clip(0.5 + tf.ONE_PRICE * (bits[:, 1] + bits[:, 2]), tf.DEAD_ZONE, tf.MAX_DEAD_ZONE)
+    rounding = np.clip(0.5 - tf.UNIT_PRICE * bits[:, 2], tf.MIN_ROUNDING, 0.5)
+    return threshold.astype(np.float32), rounding.astype(np.float32)
 
 
 class RateControl:

@@ -8,6 +8,7 @@ from tests.codec.grace_parts import CHROMA, LUMA, small_tables
 
 from grace_codec.entropy.coder import statistics
 from grace_codec.entropy.residual import split
+from grace_codec.models import transform as tf
 from grace_codec.rate import FrameQuantizer, RateControl, channel_map, packets_for
 
 LEVELS = 33
@@ -38,12 +39,31 @@ def test_counts_are_those_of_the_latents(level: int) -> None:
     assert np.array_equal(found.statistics(level), statistics(split(latents.residual, LUMA), small_tables()))
 
 
-def test_a_quantized_value_is_within_a_step_of_the_truth() -> None:
+def test_a_quantized_value_is_near_the_truth() -> None:
     draw = np.random.default_rng(1)
     residual = draw.normal(0, 50, (CHANNELS, 4, 4)).astype(np.float32)
-    symbols = FrameQuantizer(residual, steps, LUMA, 32).latents(np.zeros((2, 4, 4), np.int16), 16).residual
-    assert np.abs(symbols * 16.0 - residual).max() <= 16
+    symbols = FrameQuantizer(residual, steps, LUMA, 32).symbols(16)
+    assert np.abs(symbols * 16.0 - residual).max() <= tf.MAX_DEAD_ZONE * 16
     assert (np.sign(symbols) * np.sign(residual) >= 0).all()
+
+
+def test_a_one_needs_more_in_a_channel_that_is_mostly_empty() -> None:
+    residual = np.zeros((CHANNELS, 8, 8), np.float32)
+    busy, rare = 4 * LUMA, 4 * LUMA + 1
+    residual[busy], residual[rare, 0, 0] = 1.0 * 16, 1.0 * 16
+    symbols = FrameQuantizer(residual, steps, LUMA, 32).symbols(16)
+    assert (symbols[busy] == 1).all()
+    assert not symbols[rare].any()
+
+
+@pytest.mark.parametrize(("mean", "slope", "coded"), [(4.0, 0.0, 0), (5.0, 0.0, 1), (4.0, 2.0, 2), (0.0, 3.0, 0)])
+def test_a_block_that_moves_no_pixel_is_not_coded(mean: float, slope: float, coded: int) -> None:
+    """At a step of 1 a block's mean of 4 moves its pixels by half, one half-wave of 3 some of them by 0.52."""
+    residual = np.zeros((CHANNELS, 6, 6), np.float32)
+    residual[0, 2, 3], residual[4, 2, 3] = mean, slope
+    residual[1, 2, 3] = 4.0  # another block
+    symbols = FrameQuantizer(residual, lambda level: np.ones(CHANNELS, np.float32), LUMA, 0).symbols(0)
+    assert np.count_nonzero(symbols) == coded
 
 
 @pytest.mark.parametrize("last", [0, 16, 32])

@@ -11,6 +11,7 @@ from grace_codec.models import pixels
 from grace_codec.models import transform as tf
 from grace_codec.models.api import FINE
 from grace_codec.motion import Planes
+from grace_codec.rate import FrameQuantizer
 
 
 class LevelTables:
@@ -39,10 +40,7 @@ class LevelTables:
         return LevelRows(*(row[None, :, None, None] for row in rows))
 
     def quantize(self, residual: Floats, level: int) -> Symbols:
-        z = residual / self.steps(level)[:, None, None]
-        magnitude = np.abs(z)
-        kept = np.where(magnitude < tf.DEAD_ZONE, 0, np.floor(magnitude + tf.ROUNDING)).clip(0, 32767)
-        return np.asarray(np.copysign(kept, z), np.int16)
+        return FrameQuantizer(residual, self.steps, tf.LUMA_FREQUENCIES, level).symbols(level)
 
     def apply(self, prediction: Planes, symbols: Symbols, level: int, size: tuple[int, int]) -> Planes:
         """The decoder without its learned branch: dequantize, inverse transform, add. Padded planes in, planes of

@@ -41,11 +41,40 @@ def local_scale(luma: Tensor) -> Tensor:
     return torch.exp(tf.SCALE_POWER * log_variance).clamp(tf.SCALE_MIN, tf.SCALE_MAX)
 
 
-def quantize(z: Tensor) -> Tensor:
-    """To integers, as transform.DEAD_ZONE and ROUNDING say. The gradient is the identity."""
-    magnitude = z.abs()
-    kept = torch.where(magnitude < tf.DEAD_ZONE, torch.zeros_like(z), torch.floor(magnitude + tf.ROUNDING))
-    return z + (torch.sign(z) * kept - z).detach()
+def quantize(z: Tensor, steps: Tensor | None = None) -> Tensor:
+    """To integers as transform.py says: the decisions of rate.FrameQuantizer. The gradient is the identity.
+
+    z: (B, C, H, W) in steps; steps: (B, C, 1, 1), without which blocks that cannot be seen are coded as others are."""
+    with torch.no_grad():
+        magnitude = z.abs()
+        threshold, rounding = _decisions(magnitude)
+        kept = torch.where(magnitude < threshold, 0.0, torch.floor(magnitude + rounding).clamp(1, 32767))
+        if steps is not None:
+            kept = kept * _visible(kept, steps)
+        change = torch.sign(z) * kept - z
+    return z + change
+
+
+def _decisions(magnitude: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, C, 1, 1) thresholds of a one, and what is added before the floor, by each scale channel's mean magnitude."""
+    first = torch.where(magnitude < tf.DEAD_ZONE, 0.0, torch.floor(magnitude + tf.MEAN_ROUNDING))
+    mean, cut = first.mean((2, 3), dtype=torch.float64), 4 * tf.LUMA_FREQUENCIES
+    luma = mean[:, :cut].reshape(len(mean), -1, 4).mean(2).repeat_interleave(4, 1)
+    m = torch.cat([luma, mean[:, cut:]], 1)[:, :, None, None].clamp(2.0**-12, 512.0)
+    t = (torch.sqrt(1 + 4 * m * m) - 1) / (2 * m)
+    one, unit = torch.log2(1 - t) - torch.log2(t * (1 - t * t) / 2), -2 * torch.log2(t)
+    threshold = (0.5 + tf.ONE_PRICE * one).clamp(tf.DEAD_ZONE, tf.MAX_DEAD_ZONE)
+    return threshold.float(), (0.5 - tf.UNIT_PRICE * unit).clamp(tf.MIN_ROUNDING, 0.5).float()
+
+
+def _visible(kept: Tensor, steps: Tensor) -> Tensor:
+    """(B, C, H, W), 1 but for 8x8 luma blocks whose values together move no pixel."""
+    cut = 4 * tf.LUMA_FREQUENCIES
+    reach = torch.from_numpy(tf.reach(tf.LUMA_FREQUENCIES)).to(kept.device).repeat_interleave(4)[:, None, None]
+    moved = kept[:, :cut] * (reach * steps[:, :cut])
+    moved = moved.reshape(len(kept), -1, 4, *kept.shape[2:]).sum(1)
+    seen = (moved >= tf.VISIBLE).to(kept.dtype).repeat(1, tf.LUMA_FREQUENCIES, 1, 1)
+    return torch.cat([seen, torch.ones_like(kept[:, cut:])], 1)
 
 
 def _conv(inputs: int, outputs: int, size: int = 1, stride: int = 1) -> nn.Conv2d:

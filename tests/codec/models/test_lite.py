@@ -9,8 +9,11 @@ import pytest
 
 pytest.importorskip("torch")
 
+import torch
+
 from grace_codec.latents import Latents, ReceivedLatents
 from grace_codec.models.api import Analysis
+from grace_codec.models.lite_net import quantize
 from grace_codec.models.untrained import untrained as lite
 from grace_codec.motion import Planes, ReferencePicture
 from grace_codec.types import Plane
@@ -117,9 +120,39 @@ def test_small_values_fall_into_the_dead_zone_and_large_ones_are_clipped() -> No
     model = lite()
     step = model.steps(40)
     residual = np.zeros((CHANNELS, 1, 4), np.float32)
-    residual[:, 0] = step[:, None] * np.array([0.89, -0.91, 2.6, 1e9])
+    residual[:, 0] = step[:, None] * np.array([0.94, -0.96, 2.6, 1e9])
     latents = model.quantize(Analysis(np.zeros((2, 1, 4), np.int16), residual), 40)
-    assert latents.residual[5, 0].tolist() == [0, -1, 2, 32767]
+    assert latents.residual[5, 0].tolist() == [0, -1, 3, 32767]
+
+
+@pytest.mark.parametrize("level", [0, 40, 80, 104, 112])
+def test_training_quantizes_as_the_encoder_does(level: int) -> None:
+    model = lite()
+    rng = np.random.default_rng(level)
+    loud = 60 / (1 + np.arange(CHANNELS)) ** 0.7
+    residual = (rng.laplace(0, 1, (CHANNELS, 9, 12)) * loud[:, None, None] * rng.gamma(0.5, 1, (9, 12))).astype(
+        np.float32
+    )
+    symbols = model.quantize(Analysis(np.zeros((2, 9, 12), np.int16), residual), level).residual
+    steps = torch.from_numpy(model.steps(level))[None, :, None, None]
+    assert np.array_equal(quantize(torch.from_numpy(residual)[None] / steps, steps)[0].numpy(), symbols)
+    assert level == 0 or symbols.any()
+
+
+def test_training_quantizes_real_latents_as_the_encoder_does() -> None:
+    model = lite(branch=0.0)
+    reference, frame = pictures()
+    analysis = model.analyse(frame, reference)
+    for level in (60, 90, 112):
+        steps = torch.from_numpy(model.steps(level))[None, :, None, None]
+        trained = quantize(torch.from_numpy(analysis.residual)[None] / steps, steps)[0].numpy()
+        assert np.array_equal(trained, model.quantize(analysis, level).residual)
+
+
+def test_quantization_passes_the_gradient_through() -> None:
+    z = torch.randn(2, CHANNELS, 4, 4, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    (gradient,) = torch.autograd.grad(quantize(z, torch.ones(2, CHANNELS, 1, 1)).sum(), z)
+    assert bool((gradient == 1).all())
 
 
 def test_the_same_latents_decode_to_the_same_bits_on_both_ends() -> None:
