@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from time import process_time
+from time import perf_counter, process_time
 from typing import Annotated
 
 import typer
@@ -56,3 +56,35 @@ def call(
         f"{speed.simulated_s:g} s of a {kbps} kbit/s call took {speed.took_s:.2f} s of CPU time: "
         f"{speed.times_real_time:g} times real time, {speed.packets} packets, {speed.events} log lines"
     )
+
+
+@app.command()
+def codec(
+    video: Annotated[str, typer.Option(help="Video file or built-in clip.")] = "builtin:talk",
+    profile: Annotated[str, typer.Option(help="grace-lite, or one of its ablations.")] = "grace-lite",
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT.")] = "640x360",
+    frames: Annotated[int, typer.Option(min=3, max=10_000)] = 40,
+    frame_bytes: Annotated[int, typer.Option(min=200, max=1_000_000, help="Budget of a P-frame.")] = 7_500,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Milliseconds per P-frame of GRACE on this machine, by stage, beside a fixed reference workload.
+
+    OMP_NUM_THREADS=1 holds it to one thread."""
+    from grace_codec.clip import open_clip
+    from grace_codec.errors import CodecError
+    from grace_codec.video_file import ClipOptions, parse_size
+    from grace_netsim.bench_codec import STAGES, measure_codec
+
+    try:
+        with open_clip(video, ClipOptions(parse_size(size))) as clip:
+            speed = measure_codec(list(clip.play(frames)), frame_bytes, perf_counter, profile)
+    except (CodecError, ValueError) as error:
+        raise typer.BadParameter(str(error)) from error
+    if as_json:
+        typer.echo(json.dumps(asdict(speed)))
+        return
+    title = f"{speed.profile}, {speed.width}x{speed.height}, {speed.bytes_per_frame:.0f} bytes per frame"
+    table = Table("stage", "ms", "of the reference", "what", title=f"{title}: medians of {speed.frames} P-frames")
+    for name, stage in speed.stages.items():
+        table.add_row(name, f"{stage.ms:.1f}", f"{stage.per_reference:.2f}", STAGES[name])
+    Console().print(table)

@@ -37,3 +37,23 @@ def test_bench_call_simulates_the_seconds_it_says() -> None:
     speed = json.loads(result.stdout)
     assert speed["simulated_s"] == 2
     assert speed["packets"] > 50
+
+
+def test_bench_codec_times_every_stage_of_real_frames() -> None:
+    for module in ("openvino", "constriction", "cv2", "av"):
+        pytest.importorskip(module)
+    from grace_netsim.bench_codec import STAGES
+
+    flags = ["codec", "--size", "128x96", "--frames", "4", "--frame-bytes", "1500", "--json"]
+    speed = json.loads(CliRunner().invoke(app, flags).stdout)
+    assert list(speed["stages"]) == list(STAGES)
+    assert all(stage["ms"] > 0 and stage["per_reference"] > 0 for stage in speed["stages"].values())
+    assert speed["stages"]["reference workload"]["per_reference"] == 1
+    assert speed["frames"] == 2
+    assert 100 < speed["bytes_per_frame"] <= 1.05 * 1500
+
+
+def test_bench_codec_says_what_it_cannot_measure() -> None:
+    result = CliRunner().invoke(app, ["codec", "--video", "builtin:nothing"])
+    assert result.exit_code == 2
+    assert "no such built-in clip" in result.output
