@@ -22,11 +22,11 @@ LOST_FLAGS = 4 * LOST_FREQUENCIES + 1  # and whether the vector was lost
 SCALE_FLOOR, SCALE_UNIT, SCALE_POWER = 100.0, 200.0, 0.25
 SCALE_MIN, SCALE_MAX = 0.5, 2.5
 
-# Quantization. In a channel of mean magnitude m, z is 0 where |z| < 0.5 + ONE_PRICE·(bits of a one over those of a zero),
-# kept within the dead zones; else floor(|z| + 0.5 − UNIT_PRICE·(bits per unit)), at least 1. For m, magnitudes are taken
-# as floor(|z| + MEAN_ROUNDING) outside DEAD_ZONE. Then 8x8 luma blocks are left out whole where all their values together
-# move no pixel by VISIBLE: rounding to 8 bits would undo that or scatter it over single pixels, to be coded again in the
-# next frame (talk_desk at 1.5 Mbit/s, equal bytes: +0.6 dB of SSIM, +1.1 after 15 frames).
+# Quantization. In a channel of mean magnitude m, z is 0 where |z| < 0.5 + ONE_PRICE·(bits of a one over a zero), kept
+# within the dead zones; else floor(|z| + 0.5 − UNIT_PRICE·(bits per unit)), at least 1. For m, magnitudes are taken as
+# floor(|z| + MEAN_ROUNDING) outside DEAD_ZONE. Then 8x8 luma blocks are left out whole where all their values together
+# move no pixel by VISIBLE: rounding to 8 bits would undo that or scatter it over single pixels, to be coded again in
+# the next frame (talk_desk at 1.5 Mbit/s, equal bytes: +0.6 dB of SSIM, +1.1 after 15 frames).
 DEAD_ZONE, MAX_DEAD_ZONE = 0.95, 1.3
 ONE_PRICE, UNIT_PRICE = 0.1, 0.15
 MIN_ROUNDING, MEAN_ROUNDING = 0.05, 0.33
