@@ -21,8 +21,8 @@ from grace_sender.adaptation import Adaptation, OperatingPoint, OperatingPointCh
 from grace_sender.encoding import EncodingDesk
 from grace_sender.events import EncodeWanted, FrameEncoded, FrameSkipped, RateChanged
 from grace_sender.frame_gate import FrameGate
-from grace_sender.live_picture import captured_us, fitting_size, measure_encoding, to_frame
-from grace_sender.live_source import SourceRate
+from grace_sender.live_picture import fitting_size, measure_encoding, own_us, to_frame
+from grace_sender.live_source import CaptureClock, SourceRate
 from grace_sender.live_stats import SenderCounters
 from grace_sender.session import SenderConfig, SenderSession
 from grace_transport.clock import AsyncioClock
@@ -102,6 +102,7 @@ class LiveSender:
         )
         self._host = Host(SenderSession(config, controller), self._clock, send, self._on_event)
         self._counters = SenderCounters(options.start_bps)
+        self._captures = CaptureClock()
         self._source = SourceRate(options.max_fps)
         self._source_size: tuple[int, int] | None = None
         self._gate = FrameGate(options.max_fps)
@@ -144,15 +145,15 @@ class LiveSender:
     # -- pictures ----------------------------------------------------------------------------------------------------
 
     def _capture(self, picture: VideoFrame) -> None:
-        now_us = self._clock.now_us()
-        self._source.on_picture(now_us)
+        captured_us = self._captures.captured_us(own_us(picture), self._clock.now_us())
+        self._source.on_picture(captured_us)
         size = (picture.width, picture.height)
         if size != self._source_size:
             self._source_size, self._point = size, None
         if self._point is None:
             self._begin(picture)
-        elif self._gate.admits(now_us):
-            self._admit(picture, self._point, now_us)
+        elif self._gate.admits(captured_us):
+            self._admit(picture, self._point, captured_us)
             return
         self._counters.on_dropped()
 
@@ -183,10 +184,11 @@ class LiveSender:
         self._move(self._adaptation.start(encode_us, pixels, self._clock.now_us()))
         self._follow_adaptation()
 
-    def _admit(self, picture: VideoFrame, point: OperatingPoint, now_us: int) -> None:
-        at_us = captured_us(picture, now_us)
+    def _admit(self, picture: VideoFrame, point: OperatingPoint, at_us: int) -> None:
         frame_id, size = self._next_id(picture), (point.width, point.height)
-        self._tell(FrameCaptured(now_us, frame_id, at_us, rtp_timestamp(at_us), picture.width, picture.height))
+        self._tell(
+            FrameCaptured(self._clock.now_us(), frame_id, at_us, rtp_timestamp(at_us), picture.width, picture.height)
+        )
         self._waiting[frame_id] = _Captured(picture, size, at_us)
         against = self._encoding[1] if self._encoding is not None else self._reference_size
         key = against is not None and size != against

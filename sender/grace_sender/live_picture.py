@@ -21,16 +21,13 @@ MEASURE_PX = 320 * 180  # what a first measurement codes at most: enough to tell
 MEASURE_FRAMES = 3
 MEASURE_BITS_PER_PIXEL = 0.1
 MIN_SIDE_PX = 64
-LONGEST_WAY_US = 1_000_000  # from capture to here
 
 
-def captured_us(picture: VideoFrame, now_us: int) -> int:
-    """When a picture was taken. Its own time counts where that is of our clock (CLOCK_MONOTONIC) and near; most tracks
-    count from their start, then it is now."""
+def own_us(picture: VideoFrame) -> int | None:
+    """The time that its track gave it, in microseconds."""
     if picture.pts is None or picture.time_base is None:
-        return now_us
-    own_us = round(picture.pts * picture.time_base * 1_000_000)
-    return own_us if 0 <= now_us - own_us <= LONGEST_WAY_US else now_us
+        return None
+    return round(picture.pts * picture.time_base * 1_000_000)
 
 
 def fitting_size(size: tuple[int, int], most: tuple[int, int]) -> tuple[int, int]:

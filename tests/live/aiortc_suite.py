@@ -1,6 +1,6 @@
 """Runs aiortc's own test suite without and with the plug-in, and compares test by test.
 
-    python tests/live/aiortc_suite.py [--scheme grace-lite] [--folder FOLDER]
+    python -m tests.live.aiortc_suite [--scheme grace-lite] [--folder FOLDER]
 
 The suite is in aiortc's source distribution, which pip fetches into FOLDER unless it is there already. Its tests wait
 for real timers, so a test whose outcomes differ is run again, alone, both ways; only what then still differs counts.

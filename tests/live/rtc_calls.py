@@ -64,7 +64,7 @@ class MovingTrack(MediaStreamTrack):
         at = self._count * 2 % (width - 16)
         luma[16:32, at : at + 16] = 230
         frame = VideoFrame.from_ndarray(luma, format="gray")  # any size, odd ones too
-        frame.pts, frame.time_base = self._count * 4500, fractions.Fraction(1, 90000)
+        frame.pts, frame.time_base = round(self._count * 90000 / self._fps), fractions.Fraction(1, 90000)
         self._count += 1
         return frame
 

@@ -7,16 +7,19 @@ what jobs are.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 T = TypeVar("T")
 
 MAX_JOBS = 16
+EXIT_S = 5.0
 _logger = logging.getLogger(__name__)
 
 
@@ -31,6 +34,7 @@ class Worker:
         self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
+        _running.add(self)
 
     def submit(self, job: Callable[[], T], done: Callable[[T, int], None], failed: Callable[[Exception], None]) -> bool:
         """Run `job` on the thread; then `done(result, taken_us)` or `failed(error)` on the loop, unless closed by then.
@@ -67,6 +71,11 @@ class Worker:
         self._thread.join()  # its last act was to say so
         return True
 
+    def end(self) -> None:
+        """At the interpreter's end, where no loop runs any more: nothing of a job may outlive it."""
+        self.close()
+        self._thread.join(EXIT_S)
+
     # -- on the thread
 
     def _run(self) -> None:
@@ -86,3 +95,13 @@ class Worker:
             self._loop.call_soon_threadsafe(callback)
         except RuntimeError:  # the loop is closed: nobody is left to tell
             self._closing = True
+
+
+_running: WeakSet[Worker] = WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    """A program may end in the middle of a call. A thread inside a native library would then bring the process down."""
+    for worker in list(_running):
+        worker.end()
