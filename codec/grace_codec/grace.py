@@ -19,7 +19,7 @@ from grace_codec.entropy.tables import load as load_tables
 from grace_codec.errors import ModelError
 from grace_codec.intra.patch import PatchPolicy, PatchScanner, apply_patch, decode_patch
 from grace_codec.intra.still import AV1, MAX_CRF, MIN_CRF, decode_still, encode_still
-from grace_codec.kernels import beside
+from grace_codec.kernels import Beside
 from grace_codec.latents import Latents, ReceivedLatents
 from grace_codec.models.api import Analysis, VideoModel
 from grace_codec.packets.mapping import MAX_PACKETS
@@ -129,35 +129,46 @@ class GraceCodec:
         if reference is None:
             return self._encode_key(frame.frame_id, planes, budget)
         parent = _planes(reference)
-        next_patch = beside(lambda: self._scanner.next_patch(frame.frame_id, planes, budget))
+        next_patch = Beside(lambda: self._scanner.next_patch(frame.frame_id, planes, budget))
         try:
             analysis = self._model.analyse(planes, parent)
         finally:
-            sent, refresh = next_patch() or (None, None)
-        latents, payloads = self._fill(analysis, sent, (frame.width, frame.height), budget)
+            sent, refresh = next_patch.result() or (None, None)
+
+        def reconstruct(latents: Latents) -> Beside[Planes]:
+            return Beside(lambda: self._model.reconstruct(parent, complete(latents)).planes)
+
+        latents, payloads, picture = self._fill(analysis, sent, (frame.width, frame.height), budget, reconstruct)
         host = next((j for j, data in enumerate(payloads) if carries_patch(data)), -1)
         if host < 0:
             sent = refresh = None
         total = len(payloads)
         packets = total - patch_is_last(payloads[0])
         self._held.add(frame.frame_id, _Held(dict(enumerate(payloads)), total, packets, latents, sent, host))
-        shown = self._model.reconstruct(parent, complete(latents)).planes
+        shown = picture.result()
         apply_patch(shown, refresh)
         self._scanner.on_picture(frame.frame_id, shown, planes)
         return CodedFrame(frame.frame_id, False, payloads, Picture(_frozen(shown)))
 
     def _fill(
-        self, analysis: Analysis, patch: Patch | None, size: tuple[int, int], budget: Budget
-    ) -> tuple[Latents, tuple[bytes, ...]]:
-        """The finest latents whose payloads fit the budget."""
+        self,
+        analysis: Analysis,
+        patch: Patch | None,
+        size: tuple[int, int],
+        budget: Budget,
+        reconstruct: Callable[[Latents], Beside[Planes]],
+    ) -> tuple[Latents, tuple[bytes, ...], Beside[Planes]]:
+        """The finest latents whose payloads fit the budget, and the picture they make. The first try fits most often:
+        payloads and picture are made at the same time."""
         profile, rate = self._profile, self._rate
         quantizer = FrameQuantizer(analysis.residual, self._model.steps, profile.luma_frequencies, rate.finest())
         motion_bytes = MOTION_BITS / 8 * np.count_nonzero(analysis.motion.any(0))
         room = budget.frame_bytes - (len(patch.data) + PATCH_HEADER_BYTES if patch else 0)
         if self._level is not None:
             latents = quantizer.latents(analysis.motion, self._level)
-            return latents, self._pack(latents, patch, size, budget.max_payload_bytes, quantizer.bits(self._level) / 8)
-        best: tuple[Latents, tuple[bytes, ...]] | None = None
+            picture, expected = reconstruct(latents), quantizer.bits(self._level) / 8
+            return latents, self._pack(latents, patch, size, budget.max_payload_bytes, expected), picture
+        best: tuple[Latents, tuple[bytes, ...], Beside[Planes]] | None = None
         best_size, most = 0, profile.levels - 1
         level = -1
         for _ in range(TRIES):
@@ -168,17 +179,21 @@ class GraceCodec:
             latents = quantizer.latents(analysis.motion, level)
             estimated = rate.estimate(quantizer, level, motion_bytes, budget.max_payload_bytes)
             patch_bytes = budget.frame_bytes - room
+            picture = reconstruct(latents)
             payloads = self._pack(latents, patch, size, budget.max_payload_bytes, estimated + patch_bytes)
             total = sum(map(len, payloads))
             rate.learn(estimated, total - patch_bytes, rate.fixed_bytes * len(payloads))
             if best_size < total <= FILL_HIGH * budget.frame_bytes:
-                best, best_size = (latents, payloads), total
+                best, best_size = (latents, payloads, picture), total
             if total > FILL_HIGH * budget.frame_bytes:
                 most = level - 1
             if most < 0 or (best_size == total and (total >= ENOUGH * budget.frame_bytes or level == most)):
                 break
+            picture.settle()
         if best is None:
-            best = self._squeeze(latents, size, budget)
+            picture.settle()
+            latents, payloads = self._squeeze(latents, size, budget)
+            best = latents, payloads, reconstruct(latents)
         rate.level = best[0].level
         return best
 
@@ -293,12 +308,9 @@ class GraceCodec:
         if patch is None:
             return _frozen(make())
         height, width = parent[0].shape
-        refresh = beside(lambda: decode_patch(patch, height, width, self._policy.period))
-        try:
-            planes = make()
-        finally:
-            found = refresh()
-        apply_patch(planes, found)
+        refresh = Beside(lambda: decode_patch(patch, height, width, self._policy.period))
+        planes = make()
+        apply_patch(planes, refresh.result())
         return _frozen(planes)
 
     def _open(self, received: ReceivedFrame, reference: Picture) -> tuple[_Opened | None, dict[int, str]]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Result = TypeVar("_Result")
@@ -58,10 +59,26 @@ def threads() -> int:
     return max(1, min(2, cores, int(asked) if asked.isdecimal() else 2))
 
 
+class _Here(threading.local):
+    """Whether this thread is a worker. Workers wait for nobody, or two of them might wait for each other's turn."""
+
+    is_worker = False
+
+    def become_worker(self) -> None:
+        self.is_worker = True
+
+
+_here = _Here()
+
+
+def _alone() -> bool:
+    return threads() == 1 or _here.is_worker
+
+
 @cache
 def _workers() -> ThreadPoolExecutor:
     """Threads beside the caller's: one for parts of a loop, one for a longer task."""
-    return ThreadPoolExecutor(2, thread_name_prefix="grace-codec")
+    return ThreadPoolExecutor(2, thread_name_prefix="grace-codec", initializer=_here.become_worker)
 
 
 if hasattr(os, "register_at_fork"):
@@ -70,7 +87,7 @@ if hasattr(os, "register_at_fork"):
 
 def in_parts(work: Callable[[int, int], None], count: int) -> None:
     """Do work(first, last) for all of range(count): half of it in another thread where there may be one."""
-    if threads() == 1 or count < 2:
+    if _alone() or count < 2:
         work(0, count)
         return
     other = _workers().submit(work, count // 2, count)
@@ -80,6 +97,18 @@ def in_parts(work: Callable[[int, int], None], count: int) -> None:
         other.result()
 
 
-def beside(work: Callable[[], _Result]) -> Callable[[], _Result]:
-    """Start work in another thread where there may be one; returns how to wait for its result."""
-    return work if threads() == 1 else _workers().submit(work).result
+class Beside(Generic[_Result]):
+    """Work that goes on in another thread where there may be one; else it waits until its result is wanted."""
+
+    def __init__(self, work: Callable[[], _Result]) -> None:
+        self._work = work
+        self._future = None if _alone() else _workers().submit(work)
+
+    def result(self) -> _Result:
+        """Raises what the work raised. To be called once."""
+        return self._work() if self._future is None else self._future.result()
+
+    def settle(self) -> None:
+        """Return when it is not going on: because it is done, or was not begun."""
+        if self._future is not None:
+            self._future.exception()

@@ -1,14 +1,12 @@
-"""The compiled coder against constriction's, whose bytes it shares a stream with; work in parts."""
+"""The compiled coder against constriction's, whose bytes it shares a stream with."""
 
 from __future__ import annotations
 
 import constriction
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grace_codec import kernels
 from grace_codec.entropy.symbols import model
 from grace_codec.kernels import ans
 
@@ -44,22 +42,3 @@ def test_any_words_decode_as_constriction_decodes_them(rows: list[int], stream: 
     for row in rows:
         mine = ans.pop_raw(words, stack) if row == ans.RAW else ans.pop(words, stack, CUMULATIVE, row)
         assert mine == coder.decode(MODELS[row], 1)[0]
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_parts_cover_everything_once(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "threads", lambda: threads)
-    done: list[int] = []
-    kernels.in_parts(lambda first, last: done.extend(range(first, last)), 7)
-    assert sorted(done) == list(range(7))
-
-
-def test_a_failure_in_the_other_thread_is_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "threads", lambda: 2)
-
-    def fail_late(first: int, last: int) -> None:
-        if last == 7:
-            raise ValueError("of the second half")
-
-    with pytest.raises(ValueError, match="second half"):
-        kernels.in_parts(fail_late, 7)
