@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from grace_codec.clip import ClipOptions, open_clip
 from grace_codec.video_file import Planes
-from grace_netsim.demo.agreement import seen_capacity
+from grace_netsim.demo.agreement import seen_network
 from grace_netsim.demo.call import CallFiles, netsim_command, receive_command, send_command
 from grace_netsim.demo.clip_file import fitting_size, make_clip
 from grace_netsim.demo.film import Moment, Panel, write_received, write_side_by_side
@@ -25,7 +25,8 @@ from grace_netsim.demo.settings import DemoSettings, title
 from grace_netsim.demo.summary import Figures, Sent, figures_of, summary, verdict
 from grace_netsim.errors import DemoError, LogError, TraceError
 from grace_netsim.log import SessionLog
-from grace_netsim.merge import Capture, Showing
+from grace_netsim.merge import Capture, ProcessLogs, Showing
+from grace_netsim.rates import RateSeries
 from grace_netsim.trace import load_rates
 
 pytest.importorskip("av")
@@ -304,27 +305,36 @@ def test_tail_counts_whole_lines_as_they_come(tmp_path: Path) -> None:
 # -- the lab's twin ------------------------------------------------------------------------------------------------
 
 
-def test_capacity_is_what_the_relay_logged_in_steps_from_the_first_capture() -> None:
-    log = SessionLog()
-    for at_us, bps in ((0, 5), (40_000, 1), (140_000, 2), (240_000, 3), (340_000, 4)):
-        log.emit(at_us, "link_capacity", bps=bps)
-    assert seen_capacity(log) == [1, 2, 3, 4, 4]
+def logs_with_first_packet(captured_us: int, relayed_us: int) -> ProcessLogs:
+    sender, relay = SessionLog(), SessionLog()
+    sender.emit(captured_us, "frame_captured", frame_id=0, captured_us=captured_us)
+    relay.emit(captured_us - 5, "packet_relayed", direction="up", kind="other", bytes=100)
+    relay.emit(captured_us - 4, "packet_relayed", direction="down", kind="feedback", bytes=100)
+    for at_us in (relayed_us, relayed_us + 9):
+        relay.emit(at_us, "packet_relayed", direction="up", kind="media", bytes=100)
+    return ProcessLogs(sender=sender, receiver=SessionLog(), relay=relay)
 
 
-def test_twin_without_capacity_is_an_error() -> None:
-    with pytest.raises(DemoError, match="capacity"):
-        seen_capacity(SessionLog())
+def test_twins_network_begins_with_the_first_packet_of_the_live_call() -> None:
+    network = RateSeries((1_000_000, 2_000_000, 3_000_000))
+    seen = seen_network(network, logs_with_first_packet(50_000_000, 50_040_000))
+    assert (seen.step_us, seen.duration_us) == (5_000, 300_000)
+    assert [seen.rate_at(at_us) for at_us in (0, 39_000, 139_000, 140_000, 240_000)] == [
+        1_000_000, 1_000_000, 1_000_000, 2_000_000, 3_000_000
+    ]  # fmt: skip
 
 
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**9)), min_size=1, max_size=30))
-def test_any_capacity_becomes_a_step_for_every_100_ms(points: list[tuple[int, int]]) -> None:
-    log = SessionLog()
-    for at_us, bps in sorted(points):
-        log.emit(at_us, "link_capacity", bps=bps)
-    steps = seen_capacity(log)
-    assert len(steps) == max(at for at, _ in points) // 100_000 + 1 + (max(at for at, _ in points) % 100_000 > 0)
-    assert set(steps) <= {bps for _, bps in points}
+def test_twin_of_a_call_without_packets_is_an_error() -> None:
+    logs = logs_with_first_packet(50_000_000, 50_040_000)
+    with pytest.raises(DemoError, match="no video reached the network"):
+        seen_network(RateSeries((1,)), ProcessLogs(sender=logs.sender, receiver=logs.receiver))
+
+
+@given(st.integers(1, 10**9), st.integers(-(10**6), 10**8))
+def test_any_first_packet_gives_a_network(captured_us: int, later_us: int) -> None:
+    seen = seen_network(RateSeries((1, 2)), logs_with_first_packet(captured_us, captured_us + later_us))
+    assert len(seen.rates_bps) == 40
+    assert set(seen.rates_bps) <= {1, 2}
 
 
 # -- children ------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The lab's twin of a live call: the same pictures, network, seed and controller in virtual time.
 
-Owns what is carried over: the capacity as the relay logged it, from the first capture on, and what encoding and
-decoding took in the median. Refuses to judge: bounds are `report.agreement`'s.
+Owns what is carried over: the network in step with the first capture, the pictures from there on, and what encoding
+and decoding took in the median. Refuses to judge: bounds are `report.agreement`'s.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Final
 
 from grace_netsim.demo.clip_file import make_clip
+from grace_netsim.demo.network import FILE_NAME as NETWORK
 from grace_netsim.demo.outcome import Outcome
 from grace_netsim.demo.settings import PLAIN, DemoSettings, title
 from grace_netsim.errors import DemoError
 from grace_netsim.lab_run import CallRequest, Row, run_call
-from grace_netsim.log import SessionLog
-from grace_netsim.merge import captures
+from grace_netsim.log import Event
+from grace_netsim.merge import ProcessLogs, captures
+from grace_netsim.rates import RateSeries
+from grace_netsim.trace import load_rates, write_trace
 
-STEP_US: Final = 100_000
-RATES_FILE: Final = "capacity.rates"
+STEP_US: Final = 5_000
+RATES_FILE: Final = "capacity.csv"
 CLIP_FILE: Final = "captured.mkv"
 
 
@@ -29,11 +32,12 @@ def run_twin(settings: DemoSettings, outcome: Outcome, clip: Path, folder: Path)
             f"{title(outcome.scheme)} is aiortc as it is, which the lab does not have: agree on another scheme"
         )
     capacity, captured = folder / RATES_FILE, folder / CLIP_FILE
-    capacity.write_text("".join(f"{bps / 1e6:.6f}\n" for bps in seen_capacity(outcome.log)), encoding="utf-8")
+    write_trace(capacity, seen_network(load_rates(str(folder / NETWORK)), outcome.logs), "csv")
     first, frames = captured_part(outcome, settings.fps)
     make_clip(str(clip), captured, settings.size, settings.fps, frames, first=first)
     row = run_call(twin_of(settings, outcome, captured, capacity), folder)
     captured.unlink()
+    capacity.unlink()
     return row | {"video": settings.video, "trace": settings.network, "where": "lab"}
 
 
@@ -62,18 +66,21 @@ def twin_of(settings: DemoSettings, outcome: Outcome, clip: Path, capacity: Path
     )
 
 
-def seen_capacity(log: SessionLog) -> list[int]:
-    """bit/s of the link in steps of 100 ms from the first capture on. DemoError where the relay logged none."""
-    changes = [(event.at_us, event.integer("bps")) for event in log.named("link_capacity")]
-    if not changes:
-        raise DemoError("the network's log says nothing of its capacity: the lab cannot have the same")
-    steps: list[int] = []
-    position = 0
-    for start_us in range(0, changes[-1][0] + STEP_US, STEP_US):
-        while position + 1 < len(changes) and changes[position + 1][0] <= start_us + STEP_US // 2:
-            position += 1
-        steps.append(changes[position][1])
-    return steps
+def seen_network(network: RateSeries, logs: ProcessLogs) -> RateSeries:
+    """The link's rates from the first capture on: its own time begins with the first packet that reaches it.
+
+    Raises DemoError where none did."""
+    first_us = min(capture.captured_us for capture in captures(logs.sender).values())
+    packets = (event for event in logs.relay or () if event.name == "packet_relayed")
+    begun_us = next((event.at_us for event in packets if _begins(event)), None)
+    if begun_us is None:
+        raise DemoError("no video reached the network: there is nothing to repeat in the lab")
+    starts_us = range(first_us - begun_us, first_us - begun_us + network.duration_us, STEP_US)
+    return RateSeries(tuple(network.rate_at(max(0, start_us)) for start_us in starts_us), STEP_US)
+
+
+def _begins(event: Event) -> bool:
+    return event.text("direction") == "up" and event.text("kind") in ("media", "padding", "resend")
 
 
 def _milliseconds(us: int | None) -> float:
