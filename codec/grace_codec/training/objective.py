@@ -64,9 +64,10 @@ class Objective(nn.Module):
 
     def forward(self, y: Tensor, uv: Tensor, views: Views, level: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """y: (B, 1, H, W), uv: (B, 2, H/2, W/2) in 0..255. Returns the cost and per-chain figures and pictures."""
+        steps = self.net.steps(level)
         with self.autocast():
-            latents = self.net.analysis(y, uv, *views.encoder) / self.net.steps(level)
-        symbols = quantize(latents)
+            latents = self.net.analysis(y, uv, *views.encoder) / steps
+        symbols = quantize(latents, steps.detach())
         rate = bits(symbols) / (y.shape[2] * y.shape[3])
         arrived = symbols if views.keep is None else symbols * views.keep
         with self.autocast():
