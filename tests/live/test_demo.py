@@ -52,7 +52,7 @@ def asked(out: Path, **changes: object) -> DemoSettings:
 
 def test_demo_leaves_films_figures_and_a_page(tmp_path: Path) -> None:
     display = Silent()
-    result = run_demo(asked(tmp_path), False, display)
+    result = run_demo(asked(tmp_path, adapt=False), True, display)
     assert set(result.calls) == {"stub", "vp8"}
     for figures in result.calls.values():
         assert figures["frames_rendered"] > 0  # type: ignore[operator]
@@ -62,6 +62,8 @@ def test_demo_leaves_films_figures_and_a_page(tmp_path: Path) -> None:
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["scheme"] == "stub"
     assert summary["schemes"]["vp8"]["ssim_db"] > 5
+    assert result.agreement is not None
+    assert [line.title for line in result.agreement.lines][:2] == ["P50 delay ms", "kbit/s"]
     assert not list(tmp_path.rglob("*.i420"))
     assert "call with plain VP8" in display.steps
 

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from grace_codec.clip import ClipOptions, open_clip
 from grace_codec.video_file import Planes
+from grace_netsim.cli import app
 from grace_netsim.demo.agreement import seen_network
 from grace_netsim.demo.call import CallFiles, netsim_command, receive_command, send_command
 from grace_netsim.demo.clip_file import fitting_size, make_clip
@@ -163,6 +165,23 @@ def test_commands_name_every_setting(tmp_path: Path) -> None:
     assert {str(tmp_path / "network.rates"), "50", "30", "7", "http://127.0.0.1:8081"} <= set(network)
     assert receive_command("h264", 8081, files)[0] == "receive"
     assert send_command(asked, "h264", "http://127.0.0.1:8080", files)[0] == "send"
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--video", "no-such.mp4"], "no such file"),
+        (["--trace", "no-such-trace"], "no-such-trace"),
+        (["--schemes", "h264,av1"], "no scheme is called av1"),
+        (["--size", "big"], "not WIDTHxHEIGHT"),
+        (["--cc", "none"], "none"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(tmp_path: Path, options: list[str], reason: str) -> None:
+    result = CliRunner().invoke(app, ["demo", "--out", str(tmp_path / "out"), *options])
+    assert result.exit_code == 2
+    assert reason in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 # -- the clip and the record ---------------------------------------------------------------------------------------
