@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["LiveReceiver", "PictureShown", "open_receiver"]
 
 CLOSE_TIMEOUT_S = 5.0  # for the decoding that runs, or the loading of a model
+MAX_WAITING_US = 250_000  # for the decoder: a slow one skips frames
 SILENT_AFTER = 3  # failures in a row that are logged; all are events
 
 _logger = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class LiveReceiver:
             media_ssrc=stream.ssrc,
             payload_type=stream.payload_type,
             transport_seq_id=stream.transport_seq_id,
+            max_waiting_us=MAX_WAITING_US,
         )
         self._host = Host(ReceiverSession(config), self._clock, send, self._on_event)
         self._counters = ReceiverCounters()

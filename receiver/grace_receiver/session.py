@@ -46,6 +46,7 @@ class ReceiverConfig:
     rtt_us: int = 200_000
     deadline_us: int = 200_000  # partial frames: how long a frame waits for its packets when nothing else comes
     give_up_us: int = 1_000_000  # whole frames: how long an incomplete one blocks those behind it
+    max_waiting_us: int | None = None  # for the decoder, P-frames with newer ones behind them; None: no such limit
 
 
 class ReceiverSession:
@@ -59,7 +60,7 @@ class ReceiverSession:
         self._resync = ReceiverResync()
         self._recorder = TwccRecorder(config.ssrc, config.media_ssrc)
         self._media = MediaParser()
-        self._waiting: deque[AssembledFrame] = deque()
+        self._waiting: deque[tuple[int, AssembledFrame]] = deque()  # since when
         self._decoding: tuple[DecodeWanted, bool] | None = None
         self._events: deque[object] = deque()
         self.set_rtt(config.rtt_us)
@@ -163,25 +164,34 @@ class ReceiverSession:
                 self._resync.reset()
         while (frame := self._assembler.next_frame()) is not None:
             self._resends.on_frame_done(frame.frame_id)
-            self._waiting.append(frame)
+            self._waiting.append((now_us, frame))
             if len(self._waiting) > MAX_WAITING_FRAMES:
-                late = self._waiting[-MAX_WAITING_FRAMES - 1]
-                self._waiting[-MAX_WAITING_FRAMES - 1] = replace(late, payloads={})
+                since_us, late = self._waiting[-MAX_WAITING_FRAMES - 1]
+                self._waiting[-MAX_WAITING_FRAMES - 1] = since_us, replace(late, payloads={})
         self._decode_next(now_us)
 
     def _decode_next(self, now_us: int) -> None:
         while self._decoding is None and self._waiting:
-            frame = self._waiting.popleft()
+            since_us, frame = self._waiting.popleft()
+            late = self._is_late(frame, since_us, now_us)
+            if late:
+                frame = replace(frame, payloads={})
             plan = self._resync.plan(frame, now_us)
             if plan.action is Action.WAIT:
                 self._events.append(FrameLost(now_us, frame.frame_id, "no reference: waiting for a key frame"))
             elif plan.action is Action.CARRY:
-                self._carry(frame.frame_id, "incomplete key frame" if frame.payloads else "nothing to decode", now_us)
+                reason = "incomplete key frame" if frame.payloads else "nothing to decode"
+                self._carry(frame.frame_id, "decoder too slow" if late else reason, now_us)
             else:
                 received = ReceivedFrame(frame.frame_id, frame.key, frame.total, frame.payloads)
                 order = DecodeWanted(now_us, received, frame.captured_us or 0, plan.parent, plan.steps)
                 self._decoding = order, plan.in_sync
                 self._events.append(order)
+
+    def _is_late(self, frame: AssembledFrame, since_us: int, now_us: int) -> bool:
+        """A decoder that cannot follow skips frames, rather than showing all of them ever later."""
+        limit_us = self._config.max_waiting_us
+        return limit_us is not None and now_us - since_us > limit_us and bool(self._waiting) and not frame.key
 
     def _carry(self, frame_id: int, reason: str, now_us: int) -> None:
         self._events.append(FrameLost(now_us, frame_id, reason))

@@ -129,7 +129,7 @@ class LiveSender:
         self._clock.run(partial(self._host.receive, data), retry=self._host.drain)
 
     def stats(self) -> SenderStats:
-        return self._counters.stats(self._source.fps)
+        return self._counters.stats(self._clock.now_us())
 
     async def drain(self) -> None:
         end_us = self._clock.now_us() + round(DRAIN_TIMEOUT_S * 1e6)

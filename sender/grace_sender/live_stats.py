@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 
 from grace_sender.events import FrameEncoded, FrameSkipped, KeyFrameForced, PacketLeft, RateChanged, Resynced
 from grace_transport.rtc.figures import SenderStats
+
+SECOND_US = 1_000_000
 
 
 class SenderCounters:
@@ -14,9 +17,11 @@ class SenderCounters:
     def __init__(self, start_bps: int) -> None:
         self._stats = SenderStats(targetBitrate=start_bps, availableOutgoingBitrate=start_bps)
         self._newest_sent = -1
+        self._encoded_us: deque[int] = deque()
 
-    def stats(self, fps: float) -> SenderStats:
-        return replace(self._stats, framesPerSecond=round(fps, 2) if self._stats.framesEncoded else 0.0)
+    def stats(self, now_us: int) -> SenderStats:
+        self._forget(now_us)
+        return replace(self._stats, framesPerSecond=float(len(self._encoded_us)))
 
     def on_dropped(self) -> None:
         """A picture of the track was not used: no codec yet, or more than the rate that is sent."""
@@ -37,6 +42,8 @@ class SenderCounters:
         match event:
             case FrameEncoded():
                 keys = now.keyFramesEncoded + event.key
+                self._encoded_us.append(event.at_us)
+                self._forget(event.at_us)
                 self._stats = replace(now, framesEncoded=now.framesEncoded + 1, keyFramesEncoded=keys)
             case FrameSkipped():
                 self._stats = replace(now, framesDropped=now.framesDropped + 1)
@@ -50,6 +57,10 @@ class SenderCounters:
                 self._stats = replace(now, resyncs=now.resyncs + 1)
             case KeyFrameForced():
                 self._stats = replace(now, keyFramesForced=now.keyFramesForced + 1)
+
+    def _forget(self, now_us: int) -> None:
+        while self._encoded_us and self._encoded_us[0] <= now_us - SECOND_US:
+            self._encoded_us.popleft()
 
     def _on_packet(self, event: PacketLeft) -> None:
         now = self._stats

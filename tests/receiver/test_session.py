@@ -1,6 +1,7 @@
 """Laws of the receiving half, driven by hand: no codec, no network."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
@@ -134,6 +135,24 @@ def test_whole_frames_alone_wait_for_their_missing_packets() -> None:
     assert [order.received.frame_id for order in orders_of(session)] == [1]
     session.on_decoded(1, decoded([0, 1]), 301_000)
     assert [order.received.frame_id for order in orders_of(session)] == [2]
+
+
+def test_frames_that_waited_too_long_for_the_decoder_are_skipped_but_the_newest() -> None:
+    session = ReceiverSession(replace(CONFIG, max_waiting_us=100_000))
+    key = receive_key(session)
+    parent = key
+    for frame_id in range(1, 6):  # the decoder is busy with frame 1 all the time
+        session.receive_datagram(datagram(frame_id, 0, 1, parent), frame_id * 40_000)
+        parent = lineage(parent, frame_id, 1, 1)
+    [first] = orders_of(session)
+    session.on_decoded(first.received.frame_id, decoded([0]), 250_000)
+    told = events_of(session)
+    [order] = [event for event in told if isinstance(event, DecodeWanted)]
+    assert order.received.frame_id == 4
+    lost = [event for event in told if isinstance(event, FrameLost)]
+    assert [(event.frame_id, event.reason) for event in lost] == [(2, "decoder too slow"), (3, "decoder too slow")]
+    session.on_decoded(4, decoded([0]), 900_000)
+    assert [order.received.frame_id for order in orders_of(session)] == [5]  # late as well, but there is no newer one
 
 
 def test_slow_decoder_gives_up_old_frames_and_never_more_than_its_queue() -> None:

@@ -18,11 +18,12 @@ def test_frames_are_sent_with_their_first_packet_and_resends_are_counted_apart()
         counters.on_event(event)
     counters.on_dropped()
     counters.on_coded((320, 180), 1, 25_000)
-    stats = counters.stats(24.0)
+    stats = counters.stats(999_999)
     assert (stats.framesEncoded, stats.keyFramesEncoded, stats.framesSent, stats.framesDropped) == (2, 1, 1, 2)
     assert (stats.retransmittedPacketsSent, stats.retransmittedBytesSent) == (1, 500)
     assert (stats.frameWidth, stats.frameHeight, stats.iPatches, stats.totalEncodeTime) == (320, 180, 1, 0.025)
-    assert stats.framesPerSecond == 24.0
+    assert stats.framesPerSecond == 2.0  # of the last second
+    assert counters.stats(1_000_000).framesPerSecond == 0.0
 
 
 def test_rates_and_resyncs_are_the_sessions() -> None:
