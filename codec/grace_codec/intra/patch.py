@@ -15,7 +15,7 @@ from itertools import pairwise
 import cv2
 
 from grace_codec.errors import BackendError
-from grace_codec.intra.still import MAX_CRF, MIN_CRF, Planes, decode_still, encode_still
+from grace_codec.intra.still import FAST_PRESET, MAX_CRF, MIN_CRF, Planes, decode_still, encode_still
 from grace_codec.packets.payload import Patch
 from grace_codec.types import Budget
 
@@ -86,7 +86,7 @@ class PatchScanner:
         due = every > 0 and scan % every == every - 1
         region = places[slot].cut(planes)
         try:
-            data = encode_still((region[0], region[1], region[2]), self._crf)
+            data = encode_still((region[0], region[1], region[2]), self._crf, FAST_PRESET)
         except BackendError:
             return None
         shown = decode_still(data, *region[0].shape[::-1])

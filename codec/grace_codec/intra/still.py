@@ -21,11 +21,12 @@ MIN_CRF, MAX_CRF = 2, 63
 
 Planes = tuple[Plane, Plane, Plane]
 
-_PRESET = "6"  # 15 ms for 640x360, 3 ms for 112x80; 4 saves 8 % and takes five times as long
+PRESET = 6  # 15 ms for 640x360, 3 ms for 112x80; 4 saves 8 % and takes five times as long
+FAST_PRESET = 8  # for pictures of 112x80: 8 % more bytes in half the time
 _TEMPORAL_DELIMITER = b"\x12\x00"  # opens every AV1 stream; not worth sending
 
 
-def encode_still(planes: Planes, crf: int) -> bytes:
+def encode_still(planes: Planes, crf: int, preset: int = PRESET) -> bytes:
     """AV1 bytes of one yuv420 picture at a constant quality, 2 (best) to 63. Raises BackendError without an encoder."""
     import av
 
@@ -38,7 +39,7 @@ def encode_still(planes: Planes, crf: int) -> bytes:
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"
         context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
         params = f"rc=0:crf={min(max(crf, MIN_CRF), MAX_CRF)}:lp=1:avif=1:tune=2"
-        context.options = {"preset": _PRESET, "svtav1-params": params}
+        context.options = {"preset": str(preset), "svtav1-params": params}
         packed = np.concatenate([y.reshape(-1), u.reshape(-1), v.reshape(-1)]).reshape(height * 3 // 2, width)
         frame = av.VideoFrame.from_ndarray(packed, format="yuv420p")
         frame.pts = 0
