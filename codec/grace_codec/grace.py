@@ -170,12 +170,15 @@ class GraceCodec:
             return latents, self._pack(latents, patch, size, budget.max_payload_bytes, expected), picture
         best: tuple[Latents, tuple[bytes, ...], Beside[Planes]] | None = None
         best_size, most = 0, profile.levels - 1
-        level = -1
+        level, sparing = -1, quantizer.sparing
         for _ in range(TRIES):
-            last, level = level, rate.search(quantizer, motion_bytes, FILL_AIM * room, budget.max_payload_bytes)
-            level = min(level, most)
-            if level == last:  # one level more would be too much
-                break
+            last = level, sparing
+            level = rate.search(quantizer, motion_bytes, FILL_AIM * room, budget.max_payload_bytes)
+            level, sparing = min(level, most), quantizer.sparing
+            if (level, sparing) == last:  # anything more would be too much
+                if best or not level:
+                    break
+                level -= 1
             latents = quantizer.latents(analysis.motion, level)
             estimated = rate.estimate(quantizer, level, motion_bytes, budget.max_payload_bytes)
             patch_bytes = budget.frame_bytes - room
@@ -186,7 +189,7 @@ class GraceCodec:
             if best_size < total <= FILL_HIGH * budget.frame_bytes:
                 best, best_size = (latents, payloads, picture), total
             if total > FILL_HIGH * budget.frame_bytes:
-                most = level - 1
+                most = level - (level == last[0])  # the same level may fit with higher thresholds
             if most < 0 or (best_size == total and (total >= ENOUGH * budget.frame_bytes or level == most)):
                 break
             picture.settle()

@@ -17,6 +17,7 @@ from grace_codec.models import transform as tf
 Floats = npt.NDArray[np.float32]
 
 MAX_MEAN = 512.0  # magnitude beyond which a channel's bits no longer matter
+SPARING = (0.01, 0.02, 0.03)  # of thresholds, between two levels whose steps are 3 % apart (and sizes up to 25 %)
 FILL_LOW, FILL_HIGH, FILL_AIM = 0.9, 1.04, 0.98  # of the budget: retry below, retry above, aim
 
 
@@ -46,6 +47,7 @@ class FrameQuantizer:
         self._counts = counts.astype(np.float64)
         self._reach = np.repeat(tf.reach(luma), 4)  # by luma channel
         self._candidates = self._find(finest)
+        self.sparing: tuple[int, float] = -1, 0.0  # a level, and by how much its thresholds are raised
 
     def _find(self, finest: int) -> Candidates:
         magnitude = np.abs(self._residual)
@@ -62,6 +64,8 @@ class FrameQuantizer:
         scaled, scale = scaled.take(some), self._scale_of.take(found.channel.take(some))
         mean = np.bincount(scale, np.floor(scaled + tf.MEAN_ROUNDING), len(self._counts)) / self._counts
         threshold, rounding = _decisions(mean)
+        if level == self.sparing[0]:
+            threshold *= 1 + np.float32(self.sparing[1])
         keep = np.flatnonzero(scaled >= threshold.take(scale))
         some, scaled = some.take(keep), scaled.take(keep)
         values = np.maximum(np.floor(scaled + rounding.take(scale.take(keep))), 1)
@@ -127,7 +131,9 @@ class RateControl:
         return min(self._levels - 1, self.level + 16)
 
     def search(self, quantizer: FrameQuantizer, motion_bytes: float, budget_bytes: float, packet_bytes: int) -> int:
-        """The finest level whose estimated size stays within `budget_bytes`; 0 where none does."""
+        """The finest level whose estimated size stays within `budget_bytes`, or the one after it where that fits with
+        raised thresholds, which the quantizer is told; 0 where none does."""
+        quantizer.sparing = -1, 0.0
 
         def fits(level: int) -> bool:
             return self.estimate(quantizer, level, motion_bytes, packet_bytes) <= budget_bytes
@@ -143,6 +149,13 @@ class RateControl:
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if fits(middle) else (low, middle)
+        if not low < self._levels - 1 or not fits(low):
+            return low
+        for share in SPARING:
+            quantizer.sparing = low + 1, share
+            if fits(low + 1):
+                return low + 1
+        quantizer.sparing = -1, 0.0
         return low
 
     def estimate(self, quantizer: FrameQuantizer, level: int, motion_bytes: float, packet_bytes: int) -> float:

@@ -71,8 +71,24 @@ def test_a_block_that_moves_no_pixel_is_not_coded(mean: float, slope: float, cod
 def test_the_search_finds_the_finest_level_that_fits(last: int, budget: int) -> None:
     control, found = RateControl(LEVELS), quantizer()
     control.level = last
-    fitting = [level for level in range(LEVELS) if control.estimate(found, level, 0, 1150) <= budget]
-    assert control.search(found, 0, budget, 1150) == max(fitting, default=0)
+    finest = max([level for level in range(LEVELS) if control.estimate(found, level, 0, 1150) <= budget], default=0)
+    plain = control.estimate(found, finest, 0, 1150)
+    level = control.search(found, 0, budget, 1150)
+    assert level in (finest, finest + 1)
+    if level > finest:  # the next one, with thresholds raised
+        assert plain < control.estimate(found, level, 0, 1150) <= budget
+        assert found.sparing[0] == level
+
+
+@pytest.mark.parametrize("budget", [1000, 1500, 2300, 3400, 5000])
+def test_sizes_lie_closer_than_levels(budget: int) -> None:
+    """Where a level takes a quarter more than the last, as in flat pictures, most of a budget is used."""
+    draw = np.random.default_rng(2)
+    residual = (draw.laplace(0, 1, (CHANNELS, 24, 40)) * 4).astype(np.float32)
+    found = FrameQuantizer(residual, lambda level: np.full(CHANNELS, 64 * 2 ** (-level / 24), np.float32), LUMA, 64)
+    control = RateControl(3 * LEVELS)
+    level = control.search(found, 0, budget, 1150)
+    assert 0.9 * budget <= control.estimate(found, level, 0, 1150) <= budget
 
 
 def test_the_estimate_follows_what_frames_really_took() -> None:
