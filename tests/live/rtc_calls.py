@@ -8,14 +8,14 @@ import gc
 import random
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import uvloop
-from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 
@@ -105,7 +105,16 @@ class Call:
         return str(connection.getTransceivers()[0]._codecs[0].name)
 
     async def stats(self, connection: RTCPeerConnection, of_type: str) -> Any:
-        return next(one for one in (await connection.getStats()).values() if one.type == of_type)
+        return await stats_of(connection, of_type)
+
+
+async def stats_of(whose: RTCPeerConnection | RTCRtpSender | RTCRtpReceiver, of_type: str) -> Any:
+    """The first entry of this type, as soon as there is one."""
+    while True:
+        for one in (await whose.getStats()).values():
+            if one.type == of_type:
+                return one
+        await asyncio.sleep(0.01)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -116,6 +125,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def connect(
     *tracks: MediaStreamTrack,
+    answering: Sequence[MediaStreamTrack] = (),
     before_answer: Callable[[], None] = lambda: None,
     before_applying: Callable[[], None] = lambda: None,
     spoil: Callable[[RTCPeerConnection], None] = lambda connection: None,
@@ -128,6 +138,8 @@ async def connect(
     await call.a.setLocalDescription(await call.a.createOffer())
     before_answer()
     await call.b.setRemoteDescription(_copy(call.a.localDescription))
+    for track in answering:
+        call.b.addTrack(track)
     await call.b.setLocalDescription(await call.b.createAnswer())
     before_applying()
     spoil(call.a)

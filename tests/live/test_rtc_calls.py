@@ -12,13 +12,13 @@ import pytest
 pytest.importorskip("aiortc", reason="the rtc extra is not installed")
 pytest.importorskip("openvino", reason="the codec extra is not installed")
 
-from aiortc import AudioStreamTrack, RTCRtpSender
+from aiortc import AudioStreamTrack, MediaStreamTrack, RTCRtpSender
 
 from grace_codec import schemes
 from grace_sender.live import live_identity
 from grace_transport import rtc
 
-from .rtc_calls import LOOPS, Call, MovingTrack, Observed, call_of, connect, losing, run_on, until
+from .rtc_calls import LOOPS, Call, MovingTrack, Observed, call_of, connect, losing, run_on, stats_of, until
 
 pytestmark = pytest.mark.live
 
@@ -112,13 +112,50 @@ def test_call_recovers_from_lost_packets(loop: str, stub: rtc.RtcOptions, seen: 
     run_on(loop, main())
 
 
-def test_sound_and_pictures_share_a_transport(loop: str, stub: rtc.RtcOptions) -> None:
+@pytest.mark.parametrize("first", [AudioStreamTrack, MovingTrack], ids=["sound", "pictures"])
+def test_streams_share_a_transport(loop: str, stub: rtc.RtcOptions, first: type[MediaStreamTrack]) -> None:
     async def main() -> None:
-        async with call_of(AudioStreamTrack(), MovingTrack()) as call:
+        async with call_of(first(), MovingTrack()) as call:
             await call.shown(5)
-            await until(lambda: len(call.sounds) >= 5)
-            sender = call.a.getSenders()
-            assert sender[0].transport is sender[1].transport
+            await until(lambda: first is MovingTrack or len(call.sounds) >= 5)
+            senders = call.a.getSenders()
+            assert senders[0].transport is senders[1].transport
+            for sender, receiver in zip(senders, call.b.getReceivers(), strict=True):
+                inbound = await stats_of(receiver, "inbound-rtp")
+                assert inbound.ssrc == sender._ssrc
+                assert getattr(inbound, "framesDecoded", 1) > 0
+
+    run_on(loop, main())
+
+
+def test_another_negotiation_in_mid_call_leaves_the_stream_alone(loop: str, stub: rtc.RtcOptions) -> None:
+    async def main() -> None:
+        async with call_of(MovingTrack()) as call:
+            await call.shown(3)
+            for one, other in ((call.a, call.b), (call.b, call.a)):
+                await one.setLocalDescription(await one.createOffer())
+                await other.setRemoteDescription(one.localDescription)
+                await other.setLocalDescription(await other.createAnswer())
+                await one.setRemoteDescription(other.localDescription)
+                await call.shown(3)
+            assert (await call.stats(call.b, "inbound-rtp")).keyFramesDecoded == 1
+
+    run_on(loop, main())
+
+
+def test_both_directions_at_once(loop: str, stub: rtc.RtcOptions) -> None:
+    async def main() -> None:
+        call = await connect(MovingTrack(), answering=[MovingTrack()])
+        await call.shown(5)
+        back = await call.stats(call.a, "inbound-rtp")
+        forth = await call.stats(call.b, "inbound-rtp")
+        assert forth.framesDecoded >= 5
+        while back.framesDecoded < 5:
+            await asyncio.sleep(0.01)
+            back = await call.stats(call.a, "inbound-rtp")
+        await call.a.close()
+        await call.b.close()
+        await asyncio.gather(*call.tasks)
 
     run_on(loop, main())
 
