@@ -20,7 +20,7 @@ from grace_sender.config import SendConfig
 from grace_sender.reconnect import Call, Drop, GiveUp, Phase, Reconnect, ReconnectConfig
 from grace_sender.scheme_setup import install_plugin
 from grace_sender.sources import open_source
-from grace_transport.process import ConnectionChanged, Remark, monotonic_us, signals_as_calls
+from grace_transport.process import ConnectionChanged, Remark, StoppedError, StopSignal, monotonic_us, signals_as_calls
 from grace_transport.rtc import LiveEvent
 from grace_transport.signalling import SignallingClient, SignallingError, find_token
 
@@ -57,15 +57,26 @@ class SendingStatus:
 async def run_send(config: SendConfig, observer: Observer) -> Ending:
     """Send until the source ends, the time is over, or a signal comes. ClipError, ValueError: nothing was sent."""
     token = find_token(config.token)
-    source = await asyncio.to_thread(open_source, config.input, config.picture_size, config.fps, config.loop)
+    stop = StopSignal()
+    with signals_as_calls(stop):
+        try:
+            return await _send(config, observer, token, stop)
+        except StoppedError as error:
+            observer(Remark(monotonic_us(), f"ending: {error}"))
+            return Ending.DONE
+
+
+async def _send(config: SendConfig, observer: Observer, token: str | None, stop: StopSignal) -> Ending:
+    opening = asyncio.to_thread(open_source, config.input, config.picture_size, config.fps, config.loop)
+    source = await stop.unless_stopped(opening)
     pictures = _PictureNumbers(observer)
     try:
-        plugin = await install_plugin(config, source, pictures.observe)
+        plugin = await stop.unless_stopped(install_plugin(config, source, pictures.observe))
     except BaseException:
         source.close()
         raise
     with plugin:
-        return await _Sending(config, Feed(source, config.fps, observer), token, pictures).run()
+        return await _Sending(config, Feed(source, config.fps, observer), token, pictures).run(stop)
 
 
 class _PictureNumbers:
@@ -108,12 +119,12 @@ class _Sending:
         generator = random.Random()  # callers that start together must not stay together
         self._reconnect = Reconnect(ReconnectConfig(give_up_us=give_up_us), generator, self._now_us())
 
-    async def run(self) -> Ending:
+    async def run(self, stop: StopSignal) -> Ending:
         self._feed.start()
+        stop.tell(lambda name: self._end(Ending.DONE, name))
         try:
-            with signals_as_calls(lambda name: self._end(Ending.DONE, name)):
-                while self._ending is None:
-                    await self._turn()
+            while self._ending is None:
+                await self._turn()
         finally:
             await self._close()
         return self._ending

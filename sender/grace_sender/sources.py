@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     import av
 
 TEST_CLIP: Final = BUILTIN + "talk"
-TEST_CLIP_S: Final = 4.0  # drawn before the call: it costs as much as coding does
+TEST_CLIP_S: Final = 4.0
+DRAWN_PX: Final = 24_000_000  # of the test clip before the call, two or three seconds' work: it costs as much as coding
 SCENE_S: Final = 10.0
 CLIP_MEMORY_BYTES: Final = 256 << 20
 WEBCAM: Final = "webcam"
@@ -62,7 +64,9 @@ def open_source(text: str, size: tuple[int, int] | None, fps: float | None, loop
     """`test`, `builtin:NAME`, `webcam`, `webcam:N` or a file. ClipError for what cannot be read."""
     if text == "test":
         clip = open_clip(TEST_CLIP, ClipOptions(size, fps, duration_s=TEST_CLIP_S), CLIP_MEMORY_BYTES)
-        clip.count()
+        with suppress(IndexError):
+            for index in range(DRAWN_PX // (clip.width * clip.height)):
+                clip.picture(index)
         return LoopedClip(clip)
     if text.startswith(BUILTIN):
         return LoopedClip(open_clip(text, ClipOptions(size, fps, duration_s=SCENE_S), CLIP_MEMORY_BYTES))

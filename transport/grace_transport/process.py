@@ -58,6 +58,41 @@ def run(main: Coroutine[Any, Any, T], event_loop: str = "auto") -> T:
         return runner.run(main)
 
 
+class StoppedError(Exception):
+    """A signal came while something was under way that is not wanted any more."""
+
+
+class StopSignal:
+    """What signals call: remembers the first, tells a listener, and ends waiting that would be in vain."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._listener: Callable[[str], None] | None = None
+        self.name = ""
+
+    def __call__(self, name: str) -> None:
+        self.name = self.name or name
+        self._event.set()
+        if self._listener is not None:
+            self._listener(name)
+
+    def tell(self, listener: Callable[[str], None]) -> None:
+        """`listener(name)` from now on; at once where the signal came before."""
+        self._listener = listener
+        if self.name:
+            listener(self.name)
+
+    async def unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`; StoppedError as soon as a signal comes."""
+        task, signalled = asyncio.create_task(work), asyncio.create_task(self._event.wait())
+        await asyncio.wait((task, signalled), return_when=asyncio.FIRST_COMPLETED)
+        signalled.cancel()
+        if task.done():
+            return task.result()
+        task.cancel()
+        raise StoppedError(self.name)
+
+
 @contextlib.contextmanager
 def signals_as_calls(on_signal: Callable[[str], None]) -> Iterator[None]:
     """Ctrl-C and SIGTERM call `on_signal(name)`; the second one ends the process at once, whatever it hangs in."""
