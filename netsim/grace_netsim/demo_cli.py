@@ -92,13 +92,15 @@ class _Progress:
 
 
 def _print(result: DemoResult, out: Path) -> None:
-    from grace_netsim.demo.summary import table, verdict
+    from grace_netsim.demo.summary import table, verdict, warning
 
     console = Console()
     console.print()
     console.print(table(result.calls))
     console.print()
     console.print(verdict(result.calls), style="bold", highlight=False)
+    if busy := warning(result.calls):
+        console.print(busy, style="yellow", highlight=False)
     if result.agreement is not None:
         console.print()
         console.print(_agreement_table(result))

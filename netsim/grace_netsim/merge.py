@@ -16,6 +16,7 @@ from grace_netsim.log import Event, Fact, SessionLog
 from grace_transport.wire.media import rtp_timestamp
 
 MAX_CALL_US: Final = 24 * 3600 * 1_000_000
+TAIL_US: Final = 1_000_000  # as in the lab: what is under way at the last capture may still arrive
 SRTP_TAG_BYTES: Final = 10  # RFC 3711; the sender's own figures are without it, the relay's with it
 
 _OF_SENDER: Final = frozenset(
@@ -109,7 +110,9 @@ def merge(
         *_rendered(logs, pictures or {}),
         *_relayed(logs, known),
     ]
-    shifted = sorted((_on_axis(event, origin_us) for event in events if event.at_us >= origin_us), key=_time)
+    end_us = max(capture.captured_us for capture in known.values()) + TAIL_US
+    lasting = (event for event in events if origin_us <= event.at_us and not _after(event, end_us))
+    shifted = sorted((_on_axis(event, origin_us) for event in lasting), key=_time)
     merged = SessionLog()
     merged.emit(0, "session_started", **facts)
     for event in [*_capacity_before(logs, origin_us), *shifted]:
@@ -177,6 +180,11 @@ def _capacity_before(logs: ProcessLogs, origin_us: int) -> list[Event]:
     """The link's capacity at time 0 is the newest that was logged before it."""
     before = [event for event in (logs.relay or SessionLog()).named("link_capacity") if event.at_us < origin_us]
     return [Event(0, event.name, event.facts) for event in before[-1:]]
+
+
+def _after(event: Event, end_us: int) -> bool:
+    """The link goes on when the call is over; nobody wants to see that."""
+    return event.name in _OF_RELAY and event.at_us > end_us
 
 
 def _on_axis(event: Event, origin_us: int) -> Event:

@@ -110,6 +110,14 @@ def test_page_of_the_lab_alone_says_nothing_of_life(tmp_path: Path) -> None:
     assert "<video" not in body
 
 
+def test_page_says_where_the_machine_was_too_slow(tmp_path: Path) -> None:
+    written(tmp_path, row("live", frames_too_slow=7), row("live", trace="lte-1", frames_too_slow=0))
+    write_report(tmp_path, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert "Where the machine was too slow" in page
+    assert "grace-lite: 7" in page
+
+
 def test_films_are_shown_where_they_lie_beside_the_page(tmp_path: Path) -> None:
     (tmp_path / "sidebyside.mp4").write_bytes(b"x")
     written(tmp_path, row("live"))

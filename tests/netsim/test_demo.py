@@ -24,7 +24,7 @@ from grace_netsim.demo.network import write_network
 from grace_netsim.demo.processes import Child, Crew, crew
 from grace_netsim.demo.record import PictureRecord, measured, scaled_picture
 from grace_netsim.demo.settings import DemoSettings, title
-from grace_netsim.demo.summary import Figures, Sent, figures_of, summary, verdict
+from grace_netsim.demo.summary import Figures, Sent, figures_of, summary, verdict, warning
 from grace_netsim.errors import DemoError, LogError, TraceError
 from grace_netsim.log import SessionLog
 from grace_netsim.merge import Capture, ProcessLogs, Showing
@@ -103,6 +103,20 @@ def test_verdict_does_not_favour_us() -> None:
     text = verdict({"grace-lite": figures(0.3, 2000, 12.0), "h264": figures(0.0, 200, 11.0)})
     assert "GRACE (grace-lite) stood still 30.0 % of the time and plain H.264 0.0 %" in text
     assert "1.0 dB closer to the original" in text
+
+
+def test_busy_machine_is_told_and_a_hiccup_is_not() -> None:
+    log = call_log()
+    for frame_id in (3, 4):
+        log.emit(5, "frame_skipped", frame_id=frame_id, reason="encoder too slow")
+    log.emit(6, "frame_lost", frame_id=5, reason="decoder too slow")
+    log.emit(6, "frame_lost", frame_id=6, reason="nothing to decode")
+    busy = figures_of(log, SENT)
+    assert (busy["frames_captured"], busy["frames_too_slow"]) == (25, 3)
+    assert warning({"grace-lite": busy}).startswith(
+        "This machine was too busy: it had no time for 3 pictures of GRACE (grace-lite); end other programs"
+    )
+    assert warning({"grace-lite": busy | {"frames_captured": 1000}, "h264": figures(0, 0, None)}) == ""
 
 
 def test_verdict_of_one_scheme_compares_nothing() -> None:

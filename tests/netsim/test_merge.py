@@ -144,6 +144,14 @@ def test_call_without_relay_merges() -> None:
     assert figures["frames_rendered"] == measure(merge(logs, FACTS))["frames_rendered"]
 
 
+def test_what_the_link_does_after_the_call_is_left_out() -> None:
+    logs = plain_call()
+    assert logs.relay is not None
+    logs.relay.emit(BOOT_US + 1_000_000, "link_capacity", bps=5)
+    logs.relay.emit(BOOT_US + 1_090_000, "link_capacity", bps=6)
+    assert [event.facts["bps"] for event in merge(logs, FACTS).named("link_capacity")] == [5]
+
+
 def test_pictures_of_another_call_are_left_out() -> None:
     logs = plain_call()
     logs.receiver.emit(BOOT_US + 1, "picture_shown", index=2, rtp_timestamp=12345, width=64, height=64)

@@ -19,7 +19,7 @@ from grace_netsim.demo.network import FILE_NAME as NETWORK
 from grace_netsim.demo.network import write_network
 from grace_netsim.demo.outcome import Outcome, outcome_of, write_films
 from grace_netsim.demo.settings import PLAIN, DemoSettings, title
-from grace_netsim.demo.summary import Figures, summary
+from grace_netsim.demo.summary import Figures, summary, verdict, warning
 from grace_netsim.errors import DemoError
 from grace_netsim.lab_run import ROW_METRICS, Row, check_outputs
 from grace_netsim.metrics import measure
@@ -100,6 +100,7 @@ def _row(settings: DemoSettings, outcome: Outcome) -> Row:
         **{name: facts[name] for name in ("loss_control", "fps", "width", "height", "service", "loss", "where")},
         "seconds": settings.seconds,
         **{name: value for name, value in measured.items() if name not in ROW_METRICS},
+        "frames_too_slow": outcome.figures["frames_too_slow"],
         "log": log,
     }
 
@@ -112,6 +113,8 @@ def _write_summary(settings: DemoSettings, result: DemoResult) -> None:
         "owd_ms": settings.owd_ms,
         "queue_packets": settings.queue,
         "took_s": round(result.took_s, 1),
+        "verdict": verdict(result.calls),
+        "warning": warning(result.calls),
     }
     if result.agreement is not None:
         facts["lab_and_life_agree"] = "yes" if result.agreement.agree else "no"

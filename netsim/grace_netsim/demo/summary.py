@@ -14,6 +14,7 @@ from rich.table import Table
 from grace_netsim.demo.settings import PLAIN, title
 from grace_netsim.log import SessionLog
 from grace_netsim.metrics import measure
+from grace_sender.adaptation import ENCODER_TOO_SLOW
 
 Value = int | float | str | None
 Figures = dict[str, Value]
@@ -23,6 +24,7 @@ ROWS: Final[Mapping[str, tuple[str, str]]] = {
     "frames_rendered": ("… shown in time (within 0.4 s)", "{:.0f}"),
     "partial_frames": ("… of them from a part of their packets", "{:.0f}"),
     "non_rendered_ratio": ("never shown, or too late", "{:.1%}"),
+    "frames_too_slow": ("left out because this machine was too slow", "{:.0f}"),
     "stall_ratio": ("time the picture stood still", "{:.1%}"),
     "p50_delay_ms": ("delay, camera to screen: usual", "{:.0f} ms"),
     "p98_delay_ms": ("… and at its worst (98 % are faster)", "{:.0f} ms"),
@@ -32,6 +34,11 @@ ROWS: Final[Mapping[str, tuple[str, str]]] = {
     "resyncs": ("repairs without a key frame", "{:.0f}"),
 }
 """Figure -> what a newcomer reads, and how it is written."""
+
+
+TOO_SLOW: Final = frozenset({ENCODER_TOO_SLOW, "decoder too slow"})
+BUSY: Final = 0.03
+"""Share of the frames from which on a call says more about the machine than about the network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +56,24 @@ def figures_of(log: SessionLog, sent: Sent) -> Figures:
     measured = measure(log)
     captured, skipped = measured["frames_captured"] or 0, measured["frames_skipped"] or 0
     return {
+        "frames_captured": int(captured),
         "frames_sent": int(captured - skipped),
         "frames_rendered": int(measured["frames_rendered"] or 0),
         "partial_frames": int(measured["frames_partial"] or 0),
         "resyncs": int(measured["resyncs"] or 0),
+        "frames_too_slow": frames_too_slow(log),
         **{name: _rounded(measured[name]) for name in _FLOATS},
         "fps": sent.fps,
         "width": sent.width,
         "height": sent.height,
         "profile": sent.profile,
     }
+
+
+def frames_too_slow(log: SessionLog) -> int:
+    """Frames that the encoder or the decoder had no time for: a busy machine, no fault of network or codec."""
+    left_out = [*log.named("frame_skipped"), *log.named("frame_lost")]
+    return sum(event.text("reason") in TOO_SLOW for event in left_out)
 
 
 _FLOATS: Final = (
@@ -91,6 +106,19 @@ def verdict(calls: Mapping[str, Figures]) -> str:
     if not ours or not plain:
         return " ".join(_alone(scheme, figures) for scheme, figures in calls.items())
     return _against(ours[0], calls[ours[0]], plain[0], calls[plain[0]])
+
+
+def warning(calls: Mapping[str, Figures]) -> str:
+    """What a reader must know before believing the figures; empty where nothing is."""
+    busy = [
+        f"{_number(figures, 'frames_too_slow'):.0f} pictures of {title(scheme)}"
+        for scheme, figures in calls.items()
+        if _number(figures, "frames_too_slow") > BUSY * max(1.0, _number(figures, "frames_captured"))
+    ]
+    if not busy:
+        return ""
+    advice = "end other programs, or give a smaller --size or --fps"
+    return f"This machine was too busy: it had no time for {' and '.join(busy)}; {advice}."
 
 
 def _alone(scheme: str, figures: Figures) -> str:

@@ -68,6 +68,7 @@ def render(calls: list[Call], folder: Path, date: str) -> str:
         timelines_count=len(timelines),
         agreement=[compared(pair) for pair in pairs(calls)],
         live=[call.live for call in calls],
+        too_slow={c.series: f"{n:.0f}" for c in calls if c.live and (n := c.number("frames_too_slow") or 0)},
         films=[name for name in FILMS if (folder / name).is_file()],
         facts=read_provenance(folder),
         settings=sorted({settings_text(call.row) for call in calls}),
