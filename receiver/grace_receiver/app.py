@@ -17,7 +17,7 @@ from typing import Final
 from grace_receiver.calls import CallDesk, Decision
 from grace_receiver.config import ReceiveConfig
 from grace_receiver.incoming import Figures, IncomingCall, Shown
-from grace_receiver.record import Mp4Writer, RawWriter, Recording
+from grace_receiver.recordings import Recordings
 from grace_receiver.render import Window
 from grace_transport.process import ConnectionChanged, Remark, monotonic_us, signals_as_calls
 from grace_transport.rtc import LiveEvent, RtcOptions, install, uninstall
@@ -98,18 +98,12 @@ class _Receiving:
         self._why = ""
         self._shown = 0
         self._shown_us = 0
-        self._recordings = 0
         self._size: tuple[int, int] | None = None
         self._last = (0.0, Figures(), 0)
-        self._film: Recording | None = None
-        self._frames: Recording | None = None
         self._window = Window("grace-rtc") if config.show else None
         if self._window is not None:
             stack.callback(self._window.close)
-        if config.record is not None:
-            self._film = self._next_film()
-        if config.record_frames is not None:
-            self._frames = Recording(RawWriter(config.record_frames), config.record_frames)
+        self._recordings = Recordings(config.record, config.record_frames)
 
     def now_us(self) -> int:
         return monotonic_us()
@@ -159,14 +153,10 @@ class _Receiving:
 
     def _on_picture(self, shown: Shown) -> None:
         now_us, picture = self.now_us(), shown.picture
-        if self._film is None and self._config.record is not None:
-            self._film = self._next_film()
-        if self._film is not None:
-            self._film.add(picture, now_us)
-        if self._frames is not None and not self._frames.add(picture, now_us):
-            return  # the numbers are those of the file
         if self._window is not None:
             self._window.show(picture)
+        if not self._recordings.add(picture, now_us):
+            return
         if self._size not in (None, (picture.width, picture.height)):
             self._remark(f"the picture is {picture.width}x{picture.height} now")
         self._size = picture.width, picture.height
@@ -192,14 +182,17 @@ class _Receiving:
         call, self._call = self._call, None
         if call is not None:
             await call.close()
-        await self._finish_film()
-        if self._frames is not None:
-            await self._finish(self._frames)
+        await self._recordings.close(self.now_us())
+        self._say_problems()
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _remark(self, text: str, loud: bool = False) -> None:
         self._observe(Remark(self.now_us(), text, loud))
+
+    def _say_problems(self) -> None:
+        while self._recordings.problems:
+            self._remark(self._recordings.problems.pop(0), loud=True)
 
     def _end(self, why: str) -> None:
         self._why = self._why or why
@@ -212,7 +205,7 @@ class _Receiving:
             await call.close()
         self._connection = ""
         self._remark(why)
-        await self._finish_film(film_end_us)
+        await self._recordings.end_film(self.now_us() if film_end_us is None else film_end_us)
         if self._config.once:
             self._end("the first call is over")
 
@@ -221,6 +214,8 @@ class _Receiving:
             self._window.poll()
             if self._window.closed:
                 self._end("the window was closed")
+        self._recordings.look_after()
+        self._say_problems()
         was_lost = self._desk.lost
         if self._call is not None:
             await self._look_at(self._call)
@@ -257,24 +252,3 @@ class _Receiving:
                 resyncs=now.resyncs,
             )
         )
-
-    def _next_film(self) -> Recording:
-        """The second call's file is OUT-2.mp4."""
-        path = self._config.record
-        assert path is not None
-        self._recordings += 1
-        if self._recordings > 1:
-            path = path.with_stem(f"{path.stem}-{self._recordings}")
-        return Recording(Mp4Writer(path), path)
-
-    async def _finish_film(self, end_us: int | None = None) -> None:
-        film, self._film = self._film, None
-        if film is not None:
-            await self._finish(film, end_us)
-
-    async def _finish(self, recording: Recording, end_us: int | None = None) -> None:
-        await asyncio.to_thread(recording.close, self.now_us() if end_us is None else end_us)
-        if recording.error is not None:
-            self._remark(recording.error, loud=True)
-        elif recording.dropped:
-            self._remark(f"{recording.path}: {recording.dropped} pictures missing, the disk was too slow", loud=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import threading
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from grace_receiver.errors import RecordError
 from grace_receiver.record import Mp4Writer, RawWriter, Recording
+from grace_receiver.recordings import Recordings
 
 
 def picture(value: int, width: int = 96, height: int = 64) -> av.VideoFrame:
@@ -128,3 +130,47 @@ def test_full_disk_ends_the_record_with_a_reason(tmp_path: Path) -> None:
     record.close(0)
     assert record.error is not None
     assert "No space left on device" in record.error
+
+
+# -- the recordings of a process ---------------------------------------------------------------------------------------
+
+
+async def test_every_call_has_its_film_and_all_share_the_pictures(tmp_path: Path) -> None:
+    recordings = Recordings(tmp_path / "film.mp4", tmp_path / "frames.yuv")
+    for call in range(2):
+        for n in range(3):
+            assert recordings.add(picture(n), (call * 10 + n) * 1_000_000)
+        await recordings.end_film((call * 10 + 3) * 1_000_000)
+    await recordings.close(0)
+    assert times_ms(tmp_path / "film.mp4") == times_ms(tmp_path / "film-2.mp4") == [0, 1000, 2000, 3000]
+    assert (tmp_path / "frames.yuv").stat().st_size == 6 * 96 * 64 * 3 // 2
+    assert recordings.problems == []
+
+
+async def test_film_that_cannot_begin_is_said_once_and_the_rest_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    recordings = Recordings(folder / "film.mp4", tmp_path / "frames.yuv")
+    assert recordings.add(picture(1), 0)
+    await recordings.end_film(1)
+    shutil.rmtree(folder)
+    assert recordings.add(picture(1), 2)
+    assert recordings.add(picture(1), 3)
+    assert len(recordings.problems) == 1
+    assert "film-2.mp4: cannot be written" in recordings.problems[0]
+    await recordings.close(4)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+async def test_full_disk_is_said_once_and_pictures_count_again(tmp_path: Path) -> None:
+    recordings = Recordings(None, Path("/dev/full"))
+    for n in range(1000):
+        recordings.add(picture(1), n)
+        recordings.look_after()
+        if recordings.problems:
+            break
+        await asyncio.sleep(0.005)
+    assert "No space left on device" in recordings.problems[0]
+    assert recordings.add(picture(1), 0)
+    await recordings.close(0)
+    assert len(recordings.problems) == 1
