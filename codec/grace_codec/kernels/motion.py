@@ -19,7 +19,7 @@ Float = Any  # 32 bits
 _SIDE = 16  # of a square, px; chroma's are 8
 _ROW = 24  # of a square's array: 8 taps reach 7 px further
 _SQUARE = _SIDE * _ROW
-_PATCH = (_SIDE + 8) * _ROW  # with 7 rows and a few columns more, all of which may be read
+_PATCH = (_SIDE + 8) * _ROW  # 7 rows more, and columns beyond the last that filters read
 
 
 @compiled("void(in u1[:,::1], i8, i8, i8, i8, f4[::1])")
@@ -64,17 +64,17 @@ def _predict(
         _fetch(source, top, left, side, side, out)
         return
     rows = side + 7 if fy else side
-    wide = side + 7 if fx else side
+    wide = side + 8 if fx else side  # one more than needed: a multiple of 8 is fetched faster
     _fetch(source, top - 3 if fy else top, left - 3 if fx else left, rows, wide, patch)
-    filtered = patch
+    before, after = patch, across
     if fx:
-        _filter(patch, 1, rows * _ROW, taps[fx], across)
-        filtered = across
+        _filter(before, 1, rows * _ROW, taps[fx], after)
+        before, after = after, before
     if fy:
-        _filter(filtered, _ROW, side * _ROW, taps[fy], out)
-        filtered = out
+        _filter(before, _ROW, side * _ROW, taps[fy], after)
+        before, after = after, before
     for k in range(side * _ROW):
-        out[k] = _pixel(filtered[k])
+        out[k] = _pixel(before[k])
 
 
 @compiled("void(i8, f4[:,::1])")
