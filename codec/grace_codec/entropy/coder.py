@@ -101,8 +101,14 @@ class LatentCoder:
         motion, residual = latents.motion * motion_mask, latents.residual * residual_mask
         return ReceivedLatents(motion, residual, motion_mask, residual_mask, latents.level)
 
+    def _shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Of the residual."""
+        return self.tables.channels + 3 * self.tables.luma, height, width
+
     def _masks(self, height: int, width: int, received: Flags) -> tuple[Flags, Flags]:
         """(2, H, W) and (C, H, W): which elements travel in the packets marked."""
+        if received.all():
+            return np.ones((2, height, width), np.bool_), np.ones(self._shape(height, width), np.bool_)
         motion_mask = received[mapping(1, height, width, len(received)).packet()].repeat(2, 0)
         places = layouts(self.tables, height, width, len(received))
         luma, chroma = (received.take(place.mapping.packet()).astype(np.int16).reshape(-1) for place in places)
