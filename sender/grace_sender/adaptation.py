@@ -26,6 +26,7 @@ ENOUGH_ENCODES: Final = 8
 HOPELESS_ENCODES: Final = 3  # in a row longer than the interval: no need to wait for more
 MANY_SKIPS: Final = 3
 SKIPPED_SHARE: Final = 0.1
+WARM_UP_ENCODES: Final = 8  # at the start runtimes still prepare themselves, here and at a receiver on this machine
 STALE_ENCODES: Final = 2  # after a change: frames of the old size are still on their way
 FIRST_WAIT_US: Final = 10_000_000  # libwebrtc kQuickRampUpDelayMs
 LONGEST_WAIT_US: Final = 3_600_000_000
@@ -113,6 +114,7 @@ class Adaptation:
         """Choose by a measurement: encoding a frame of so many pixels took so long. Returns the point."""
         top = self._ladder[0]
         self._move(self._affordable(0, encode_us / max(pixels, 1)), now_us)
+        self._stale = WARM_UP_ENCODES
         taken_us = round(encode_us * top.pixels / max(pixels, 1))
         self._tell(f"encoder needs about {_of_interval(taken_us, top)} of {top}", now_us)
         return self.point

@@ -128,6 +128,14 @@ def test_start_is_monotone_in_load(one_us: int, other_us: int) -> None:
     assert points[0].pixels * points[0].fps >= points[1].pixels * points[1].fps
 
 
+def test_slow_first_frames_are_no_overload() -> None:
+    adaptation = Adaptation(TALK)
+    adaptation.start(20_000, 640 * 360, 0)
+    for n in range(50):
+        adaptation.on_encoded(90_000 if n < 8 else 20_000, n * 40_000)
+    assert adaptation.point == TALK
+
+
 # -- down ------------------------------------------------------------------------------------------------------------
 
 
