@@ -23,7 +23,7 @@ CPU_FLAGS = {
     "amx_bf16": "matrix units, several times faster",
 }
 EXTRAS = {
-    "codec": ("constriction", "cv2", "openvino", "safetensors", "av"),
+    "codec": ("constriction", "cv2", "numba", "openvino", "safetensors", "av"),
     "rtc": ("aiortc", "aiohttp", "av"),
     "lab": ("av", "jinja2", "cv2", "plotly"),
     "torch": ("torch", "lightning_fabric", "safetensors"),

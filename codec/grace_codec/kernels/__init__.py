@@ -40,15 +40,23 @@ def compiled(signature: str, exact_floats: bool = False) -> Callable[[_Function]
         options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": False}
         if exact_floats:
             options["fastmath"] = {"reassoc", "contract", "nsz"}
-        dispatcher: Any = numba.njit(_READ_ONLY.sub(_read_only, signature), cache=True, **options)(function)
-        if sum(dispatcher.stats.cache_misses.values()) and not _announced:
-            _announced.append(True)
-            print(
-                "grace-rtc: compiling the codec's inner loops, once per machine (10-30 s)", file=sys.stderr, flush=True
-            )
+        types = _READ_ONLY.sub(_read_only, signature)
+        try:
+            dispatcher: Any = numba.njit(types, cache=True, **options)(function)
+        except RuntimeError as error:  # neither the package's folder nor the user's cache can be written
+            _announce(f"at every start, because {error}; NUMBA_CACHE_DIR may name a folder that keeps them")
+            dispatcher = numba.njit(types, **options)(function)
+        if sum(dispatcher.stats.cache_misses.values()):
+            _announce("once per machine")
         return cast(_Function, dispatcher)
 
     return compile_now
+
+
+def _announce(how_often: str) -> None:
+    if not _announced:
+        _announced.append(True)
+        print(f"grace-rtc: compiling the codec's inner loops (10-30 s), {how_often}", file=sys.stderr, flush=True)
 
 
 @cache
