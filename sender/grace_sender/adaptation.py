@@ -74,7 +74,8 @@ class OperatingPointChanged:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far down it may go. `min_bits_per_pixel`: with less for a pixel of a frame, fewer pixels look better."""
+    """How far down it may go. `min_bits_per_pixel`: with less for a pixel of a frame, fewer pixels look better
+    (measured with grace-lite: docs/call.md)."""
 
     min_side_px: int = 96
     min_fps: float = 5.0
