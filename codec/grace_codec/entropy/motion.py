@@ -16,13 +16,13 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from grace_codec.kernels import vectors as kernels
 from grace_codec.packets.mapping import mapping
 
 Vectors = npt.NDArray[np.int32]
 Where = npt.NDArray[np.int64]
 Contexts = npt.NDArray[np.int64]
 
-_SPREADS = np.array([0, 2, 6, 16], np.int32)  # quarter pels
 _FINE, _MEDIUM = 0, 1
 
 
@@ -68,19 +68,13 @@ def layers(height: int, width: int, n: int) -> tuple[Layer, ...]:
     return tuple(result)
 
 
-def _predict(layer: Layer, above: Vectors) -> tuple[Vectors, Vectors, Vectors]:
-    """(2, blocks) own parent's vectors, (2, coded) medians, (coded,) how far the three parents are apart."""
-    three = above[:, layer.parents]  # (2, 3, blocks)
-    chosen = three[:, :, layer.coded]
-    low, high = chosen.min(1), chosen.max(1)
-    return three[:, 0], chosen.sum(1, dtype=np.int32) - low - high, (high - low).sum(0, dtype=np.int32)
-
-
-def _contexts(layer: Layer, predicted: Vectors, spread: Vectors) -> Contexts:
-    """(coded,) spread bucket and band: still, same vector, and four degrees of disagreement; times 9 for the rest."""
-    still = (spread == 0) & (predicted == 0).all(0)
-    bucket = np.where(still, 0, 1 + np.searchsorted(_SPREADS, spread, side="left"))
-    return (bucket * 3 + layer.band) * 3
+def _predict(layer: Layer, above: Vectors) -> tuple[Vectors, Vectors, Contexts]:
+    """(2, blocks) own parent's vectors, (2, coded) medians, (coded,) contexts of x: by spread (still, same vector, and
+    four degrees of disagreement) and band. Those of y come one after, or two where x was not as predicted."""
+    here = np.empty((2, layer.parents.shape[1]), np.int32)
+    medians, contexts = np.empty((2, len(layer.coded)), np.int32), np.empty(len(layer.coded), np.int64)
+    kernels.predict(layer.parents, layer.coded, layer.band, above, here, medians, contexts)
+    return here, medians, contexts
 
 
 Code = Callable[[Contexts, Layer, int, Vectors], Vectors]
@@ -92,11 +86,9 @@ def walk(height: int, width: int, n: int, code: Code) -> npt.NDArray[np.int16]:
     vectors = np.zeros((2, height * width), np.int16)
     above = np.zeros((2, n), np.int32)
     for layer in layers(height, width, n):
-        here, predicted, spread = _predict(layer, above)
-        context = _contexts(layer, predicted, spread)
+        here, predicted, context = _predict(layer, above)
         x = code(context, layer, 0, predicted[0])
         y = code(context + 1 + (x != predicted[0]), layer, 1, predicted[1])
-        here = here.copy()
         here[0, layer.coded], here[1, layer.coded] = x, y
         vectors[0, layer.vector], vectors[1, layer.vector] = x, y
         above = here
