@@ -252,9 +252,8 @@ class GraceCodec:
         coded: dict[int, bytes] = {}
         if self._level is not None:
             return self._key(frame_id, planes, encode_still(planes, crf), budget)
-        room = (
-            budget.frame_bytes - KEY_HEADER_BYTES - HEADER_BYTES * (1 + budget.frame_bytes // budget.max_payload_bytes)
-        )
+        frame_bytes = min(budget.frame_bytes, MAX_PACKETS * budget.max_payload_bytes)
+        room = frame_bytes - KEY_HEADER_BYTES - HEADER_BYTES * (1 + frame_bytes // budget.max_payload_bytes)
         for _ in range(5):
             coded[crf] = data = encode_still(planes, crf)
             if len(data) > room:

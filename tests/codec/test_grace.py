@@ -175,6 +175,13 @@ def test_a_key_frame_fits_its_budget(codec: GraceCodec) -> None:
     assert all(0.5 * b <= s <= 1.05 * b for s, b in zip(sizes, (1500, 4000, 9000), strict=True))
 
 
+def test_a_key_frame_of_any_budget_fits_the_packets_there_are(codec: GraceCodec) -> None:
+    key = codec.encode(frames(1, "detail")[0], None, Budget(10_000_000, 64))
+    assert len(key.payloads) <= 128
+    assert sum(map(len, key.payloads)) > 0.5 * 128 * 64
+
+
+
 @pytest.mark.parametrize("room", [3000, 650])
 def test_patches_reach_the_receiver_and_their_loss_is_no_error(room: int) -> None:
     """In a stream's payload where it fits, else in one of its own."""
