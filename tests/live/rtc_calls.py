@@ -50,7 +50,7 @@ class MovingTrack(MediaStreamTrack):
 
     kind = "video"
 
-    def __init__(self, size: tuple[int, int] = (160, 96), fps: float = 20.0) -> None:
+    def __init__(self, size: tuple[int, int] = (160, 96), fps: float = 60.0) -> None:
         super().__init__()
         self._size, self._fps = size, fps
         self._count = 0

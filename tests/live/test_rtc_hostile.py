@@ -5,11 +5,15 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
 pytest.importorskip("aiortc", reason="the rtc extra is not installed")
 pytest.importorskip("openvino", reason="the codec extra is not installed")
+
+from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError
 
 from grace_transport import rtc
 from grace_transport.types import FrameReport, KeyFrameRequest, ResendRequest
@@ -27,7 +31,7 @@ def loop(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def seen() -> Iterator[Observed]:
     observed = Observed()
-    rtc.install(rtc.RtcOptions(scheme="stub", adapt=False, observer=observed, start_bps=400_000, max_bps=800_000))
+    rtc.install(rtc.RtcOptions(scheme="stub", adapt=False, observer=observed, max_bps=800_000, max_fps=60))
     yield observed
     rtc.uninstall()
 
@@ -92,6 +96,37 @@ def test_feedback_of_any_bytes_does_nothing(loop: str, seen: Observed) -> None:
         rejected = [event.reason for event in seen.of("sender", "DatagramRejected")]
         assert any("feedback about stream" in reason for reason in rejected)
         assert not seen.of("sender", "WorkFailed")
+
+    run_on(loop, main())
+
+
+def test_offer_with_traps_is_a_call_like_any_other(loop: str, seen: Observed) -> None:
+    """A second GRACE entry, and retransmission for both: packets of neither may come to aiortc's decoder."""
+    traps = "a=rtpmap:110 GRACE/90000\r\na=fmtp:110 {}\r\na=rtpmap:111 rtx/90000\r\na=fmtp:111 apt=103\r\n"
+
+    async def main() -> None:
+        connections = RTCPeerConnection(), RTCPeerConnection()
+        connections[0].addTrack(MovingTrack())
+        await connections[0].setLocalDescription(await connections[0].createOffer())
+        text = connections[0].localDescription.sdp
+        parameters = text.partition("a=fmtp:103 ")[2].partition("\r\n")[0]
+        text = text.replace(" 103 97", " 103 110 111 97")
+        text = text.replace("a=rtpmap:97", traps.format(parameters) + "a=rtpmap:97")
+        await connections[1].setRemoteDescription(RTCSessionDescription(text, "offer"))
+        await connections[1].setLocalDescription(await connections[1].createAnswer())
+        await connections[0].setRemoteDescription(connections[1].localDescription)
+        receiver = connections[1].getReceivers()[0]
+        await receiver.track.recv()
+        for payload_type in (110, 111, 103):
+            for seq in range(3):
+                data = struct.pack("!BBHII", 0x80, payload_type, seq, seq * 3000, 99) + bytes(30)
+                await receiver.transport._handle_rtp_data(data, arrival_time_ms=0)
+        await receiver.track.recv()
+        await connections[0].close()
+        while receiver.track.readyState == "live":
+            with suppress(MediaStreamError):
+                await receiver.track.recv()
+        await connections[1].close()
 
     run_on(loop, main())
 

@@ -21,6 +21,7 @@ from aiortc import (
     RTCRtpSender,
     codecs,
     rtcpeerconnection,
+    rtcrtpreceiver,
     rtcrtptransceiver,
     sdp,
 )
@@ -35,6 +36,7 @@ PLACES = (
     aiortc,
     codecs,
     rtcpeerconnection,
+    rtcrtpreceiver,
     rtcrtptransceiver,
     sdp,
     sdp.SessionDescription,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from grace_transport.rtc.contract import Identity
 from grace_transport.rtc.descriptions import VisibleCodecs, all_codecs, hide
-from grace_transport.rtc.negotiation import codec_entry, extension_entry, fits, fmtp
+from grace_transport.rtc.negotiation import codec_entry, extension_entry, fits, fmtp, sole_entry
 from grace_transport.rtc.sending import usable_parameters
 
 OURS = Identity(bitstream=1, profile=2, model=0xBEEF)
@@ -51,6 +51,14 @@ def test_parameters_of_the_future_are_ignored_and_missing_ones_are_not() -> None
     without = entry()
     del without.parameters["model"]
     assert not fits(entry(), without)
+
+
+def test_one_entry_is_agreed_on_and_no_retransmission_for_it() -> None:
+    twice, rtx = entry(), RTCRtpCodecParameters("video/rtx", 90000, payloadType=104, parameters={"apt": 103})
+    vp8_rtx = CODECS["video"][1]
+    first = entry()
+    assert sole_entry([first, rtx, twice, VP8, vp8_rtx]) == [first, VP8, vp8_rtx]
+    assert sole_entry([VP8, vp8_rtx]) == [VP8, vp8_rtx]
 
 
 @given(st.dictionaries(st.text(), st.one_of(st.none(), st.text(), st.integers())))

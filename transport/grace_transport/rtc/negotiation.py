@@ -46,6 +46,19 @@ def fits(ours: RTCRtpCodecParameters, theirs: RTCRtpCodecParameters) -> bool:
     )
 
 
+def sole_entry(common: list[RTCRtpCodecParameters]) -> list[RTCRtpCodecParameters]:
+    """What was agreed on, with one GRACE entry at most and none of aiortc's retransmissions (`rtx`) for it, which its
+    receiver would hand to a decoder that it has not."""
+    ours = [codec for codec in common if is_grace(codec)]
+    spare, numbers = ours[1:], {codec.payloadType for codec in ours}
+    return [
+        codec
+        for codec in common
+        if not any(codec is one for one in spare)
+        and not (codec.name.lower() == "rtx" and codec.parameters.get("apt") in numbers)
+    ]
+
+
 def codec_entry(identity: Identity, known: Iterable[RTCRtpCodecParameters]) -> RTCRtpCodecParameters:
     """Ours, under the first payload type that none of `known` has."""
     from aiortc.rtcrtpparameters import RTCRtcpFeedback, RTCRtpCodecParameters

@@ -18,10 +18,11 @@ from grace_transport.rtc.negotiation import (
     extension_entry,
     fits,
     is_grace,
+    sole_entry,
 )
 from grace_transport.rtc.options import RtcOptions
 from grace_transport.rtc.patches import Patches
-from grace_transport.rtc.receiving import Receiving
+from grace_transport.rtc.receiving import NoDecoder, Receiving
 from grace_transport.rtc.routes import Routes
 from grace_transport.rtc.sending import Sending, usable_parameters
 from grace_transport.rtc.stats import extend
@@ -30,6 +31,7 @@ from grace_transport.wire.rtp import TRANSPORT_SEQ_URI
 
 if TYPE_CHECKING:
     from aiortc import RTCDtlsTransport, RTCRtpReceiver, RTCRtpSender
+    from aiortc.codecs.base import Decoder
     from aiortc.rtcrtpparameters import (
         RTCRtpCapabilities,
         RTCRtpCodecCapability,
@@ -95,7 +97,12 @@ class _Plugin:
 
         self.options = options
         self._open_sender, self._open_receiver = find_sender(options), find_receiver(options)
-        find_controller(options.controller)
+        find_controller(options.controller)(
+            start_bps=options.start_bps,
+            min_bps=options.min_bps,
+            max_bps=options.max_bps,
+            loss_control=options.loss_control,
+        )
         self._identity = find_identity(options)(options.scheme)
         self.codec = codec_entry(self._identity, [row for rows in codecs.CODECS.values() for row in rows])
         self._extension = extension_entry(codecs.HEADER_EXTENSIONS)
@@ -131,7 +138,7 @@ class _Plugin:
         def grace_common(
             local: list[RTCRtpCodecParameters], remote: list[RTCRtpCodecParameters]
         ) -> list[RTCRtpCodecParameters]:
-            return common(local, all_codecs(remote))
+            return sole_entry(common(local, all_codecs(remote)))
 
         self._patches.replace(SessionDescription, "parse", classmethod(grace_parse))
         self._patches.replace(MediaDescription, "__str__", grace_text)
@@ -184,7 +191,8 @@ class _Plugin:
         self._patches.replace(RTCRtpSender, "getStats", grace_get_stats)
 
     def _receive(self) -> None:
-        from aiortc import RTCRtpReceiver
+        from aiortc import RTCRtpReceiver, rtcrtpreceiver
+        from aiortc.codecs import get_decoder
         from aiortc.rtp import RtcpByePacket
 
         receive, stop, get_stats = RTCRtpReceiver.receive, RTCRtpReceiver.stop, RTCRtpReceiver.getStats
@@ -215,6 +223,10 @@ class _Plugin:
             receiving = _routes.receiving(receiver)
             return extend(report, "inbound-rtp", receiving.stats() if receiving is not None else None)
 
+        def grace_get_decoder(codec: RTCRtpCodecParameters) -> Decoder | NoDecoder:
+            return NoDecoder() if is_grace(codec) else get_decoder(codec)
+
+        self._patches.replace(rtcrtpreceiver, "get_decoder", grace_get_decoder)
         self._patches.replace(RTCRtpReceiver, "receive", grace_receive)
         self._patches.replace(RTCRtpReceiver, "stop", grace_stop)
         self._patches.replace(RTCRtpReceiver, "getStats", grace_get_stats)

@@ -25,6 +25,14 @@ MAX_PICTURES = 8  # that wait for `track.recv`; an older one is dropped for each
 _logger = logging.getLogger(__name__)
 
 
+class NoDecoder:
+    """What aiortc's decoder thread gets for GRACE, should a packet ever come so far: an exception would end the thread,
+    and with it the track's way to tell of its end."""
+
+    def decode(self, frame: object) -> list[Picture]:
+        return []
+
+
 class Receiving:
     """One `RTCRtpReceiver` that may get GRACE. Its end opens when the SSRC is known: by SDP, or the first packet."""
 
