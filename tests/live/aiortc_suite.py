@@ -42,7 +42,8 @@ def fetch(folder: Path) -> Path:
 
 def run(suite: Path, scheme: str | None, only: list[str] | None = None) -> Outcomes:
     """Outcome by test. `scheme` None: without the plug-in."""
-    environment = os.environ | {"PYTHONPATH": str(HERE), "GRACE_SCHEME": scheme or ""}
+    path = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"PYTHONPATH": path, "GRACE_SCHEME": scheme or ""}
     plugin = [] if scheme is None else ["-p", "aiortc_with_plugin"]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
