@@ -193,8 +193,8 @@ class GraceCodec:
             if most < 0 or (best_size == total and (total >= ENOUGH * budget.frame_bytes or level == most)):
                 break
             picture.settle()
+        picture.settle()  # the model is for one at a time
         if best is None:
-            picture.settle()
             latents, payloads = self._squeeze(latents, size, budget)
             best = latents, payloads, reconstruct(latents)
         rate.level = best[0].level

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from grace_codec import kernels
 from grace_codec.api import LossResponse, PacketCodec
 from grace_codec.clip import open_clip
 from grace_codec.grace import GraceCodec, Picture
@@ -51,6 +52,24 @@ def test_it_is_a_packet_codec_that_resyncs(codec: GraceCodec) -> None:
     assert isinstance(codec, PacketCodec)
     assert codec.loss_response is LossResponse.RESYNC
     assert codec.name == "grace-lite"
+
+
+def test_threads_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = []
+    for threads in (1, 2):
+        monkeypatch.setattr(kernels, "threads", lambda threads=threads: threads)
+        sender, receiver = (GraceCodec.load("grace-lite", patches=PatchPolicy(unconditional=1)) for _ in range(2))
+        key, *others = frames(5, "pan")
+        reference = sender.encode(key, None, BUDGET).reference
+        made: list[object] = [pixels(reference)]
+        for frame in others:
+            coded = sender.encode(frame, reference, BUDGET)
+            holes = received(coded, frozenset({1}))
+            made += [coded.payloads, pixels(coded.reference), pixels(receiver.decode(holes, reference).reference)]
+            made.append(pixels(receiver.replay(holes, coded.reference)))
+            reference = coded.reference
+        runs.append(made)
+    assert runs[0] == runs[1]
 
 
 def test_a_receiver_that_gets_everything_has_the_senders_reference(coded: list[CodedFrame]) -> None:
@@ -179,7 +198,6 @@ def test_a_key_frame_of_any_budget_fits_the_packets_there_are(codec: GraceCodec)
     key = codec.encode(frames(1, "detail")[0], None, Budget(10_000_000, 64))
     assert len(key.payloads) <= 128
     assert sum(map(len, key.payloads)) > 0.5 * 128 * 64
-
 
 
 @pytest.mark.parametrize("room", [3000, 650])
