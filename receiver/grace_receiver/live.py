@@ -37,7 +37,7 @@ __all__ = ["LiveReceiver", "PictureShown", "open_receiver"]
 
 CLOSE_TIMEOUT_S = 5.0  # for the decoding that runs, or the loading of a model
 MAX_WAITING_US = 250_000  # for the decoder: a slow one skips frames
-SILENT_AFTER = 3  # failures in a row that are logged; all are events
+LOUD_FAILURES, EVERY_FAILURES = 3, 100  # the first and then every so many are logged; all are events
 
 _logger = logging.getLogger(__name__)
 
@@ -124,7 +124,6 @@ class LiveReceiver:
 
     def _on_decoded(self, order: DecodeWanted, decoded: Decoded, taken_us: int) -> None:
         self._taken_us = taken_us
-        self._failures = 0
         self._counters.on_codec(order, decoded, self._patches(order, decoded), taken_us)
         self._shown = decoded.frame
         self._clock.run(partial(self._deliver, order, decoded), retry=self._host.drain)
@@ -194,7 +193,7 @@ class LiveReceiver:
 
     def _on_failed(self, what: str, error: Exception) -> None:
         self._failures += 1
-        if self._failures <= SILENT_AFTER:
+        if self._failures <= LOUD_FAILURES or self._failures % EVERY_FAILURES == 0:
             _logger.error("GRACE receiver, %s failed: %s", what, error, exc_info=error)
         self._tell(WorkFailed(self._clock.now_us(), what, str(error)))
 

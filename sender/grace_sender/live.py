@@ -43,7 +43,7 @@ __all__ = ["FrameCaptured", "LiveSender", "live_identity", "open_sender"]
 CLOSE_TIMEOUT_S = 5.0  # for the encoding that runs, or the loading of a model
 DRAIN_TIMEOUT_S = 1.0
 DRAIN_STEP_S = 0.02
-SILENT_AFTER = 3  # failures of one kind in a row that are logged; all are events
+LOUD_FAILURES, EVERY_FAILURES = 3, 100  # the first and then every so many are logged; all are events
 
 _logger = logging.getLogger(__name__)
 
@@ -171,18 +171,21 @@ class LiveSender:
             return
         self._measuring = True
         job = partial(measure_encoding, self._scheme.make, picture, size)
-        self._worker.submit(job, partial(self._on_measured, source), partial(self._on_failed, "measure"))
+        self._worker.submit(job, partial(self._on_measured, source), partial(self._on_measure_failed, source))
 
     def _on_measured(self, source: OperatingPoint, measured: tuple[int, int], taken_us: int) -> None:
         self._measuring = False
-        try:
-            self._adaptation = Adaptation(source)
-        except ValueError as error:
-            self._on_failed("adaptation", error)
-            return
+        self._adaptation = Adaptation(source)
         encode_us, pixels = measured
         self._move(self._adaptation.start(encode_us, pixels, self._clock.now_us()))
         self._follow_adaptation()
+
+    def _on_measure_failed(self, source: OperatingPoint, error: Exception) -> None:
+        """Begin with all that the source gives; what encoding takes will show."""
+        self._measuring = False
+        self._on_failed("measure", error)
+        self._adaptation = Adaptation(source)
+        self._move(source)
 
     def _admit(self, picture: VideoFrame, point: OperatingPoint, at_us: int) -> None:
         frame_id, size = self._next_id(picture), (point.width, point.height)
@@ -192,6 +195,7 @@ class LiveSender:
         self._waiting[frame_id] = _Captured(picture, size, at_us)
         against = self._encoding[1] if self._encoding is not None else self._reference_size
         key = against is not None and size != against
+        self._host.machine.set_fps(min(point.fps, self._source.fps))
         self._host.mutate(lambda session, now_us: session.on_frame(frame_id, at_us, now_us, key=key))
 
     def _next_id(self, picture: VideoFrame) -> int:
@@ -216,13 +220,17 @@ class LiveSender:
             frame = to_frame(captured.picture, captured.size, order.frame_id, captured.captured_us)
             return desk.encode(order, frame)
 
-        self._worker.submit(job, self._on_encoded, partial(self._on_encode_failed, order.frame_id))
+        failed = partial(self._on_encode_failed, order.frame_id)
+        if not self._worker.submit(job, self._on_encoded, failed):
+            failed(RuntimeError("too many jobs wait"))
 
     def _on_encoded(self, coded: CodedFrame, taken_us: int) -> None:
         self._taken_us = taken_us
         self._clock.run(partial(self._deliver, coded), retry=self._host.drain)
         if self._adaptation is not None:
-            self._adaptation.on_encoded(taken_us, self._clock.now_us())
+            now_us = self._clock.now_us()
+            self._adaptation.on_encoded(taken_us, now_us)
+            self._adaptation.on_bitrate(self._counters.target_bps, now_us)
             self._follow_adaptation()
 
     def _deliver(self, coded: CodedFrame) -> None:
@@ -237,7 +245,7 @@ class LiveSender:
             except ValueError as error:  # not what was ordered: a bug of the codec
                 self._on_encode_failed(coded.frame_id, error)
                 return
-            self._encoding, self._reference_size, self._failures = None, size, 0
+            self._encoding, self._reference_size = None, size
             desk.keep(coded, lineage)
             desk.forget(session.retained())
             self._counters.on_coded(size, self._scheme.patches(coded.payloads) if not coded.key else 0, self._taken_us)
@@ -278,7 +286,6 @@ class LiveSender:
             self._tell(OperatingPointChanged(self._clock.now_us(), point, f"as the source is: {point}"))
         self._point = point
         self._gate.set_fps(point.fps)
-        self._host.machine.set_fps(min(point.fps, self._source.fps))
 
     def _tell(self, event: object, codec_us: int | None = None) -> None:
         if self._options.observer is not None:
@@ -288,9 +295,8 @@ class LiveSender:
                 _logger.exception("an observer of sent streams raised")
 
     def _on_failed(self, what: str, error: Exception) -> None:
-        self._measuring = False
         self._failures += 1
-        if self._failures <= SILENT_AFTER:
+        if self._failures <= LOUD_FAILURES or self._failures % EVERY_FAILURES == 0:
             _logger.error("GRACE sender, %s failed: %s", what, error, exc_info=error)
         self._tell(WorkFailed(self._clock.now_us(), what, str(error)))
 

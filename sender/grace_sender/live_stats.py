@@ -23,6 +23,10 @@ class SenderCounters:
         self._forget(now_us)
         return replace(self._stats, framesPerSecond=float(len(self._encoded_us)))
 
+    @property
+    def target_bps(self) -> int:
+        return self._stats.targetBitrate
+
     def on_dropped(self) -> None:
         """A picture of the track was not used: no codec yet, or more than the rate that is sent."""
         self._stats = replace(self._stats, framesDropped=self._stats.framesDropped + 1)
