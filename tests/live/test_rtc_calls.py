@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,12 +16,15 @@ pytest.importorskip("openvino", reason="the codec extra is not installed")
 from aiortc import AudioStreamTrack, MediaStreamTrack, RTCRtpSender
 
 from grace_codec import schemes
+from grace_codec.baselines.stub import StubCodec
+from grace_codec.types import Budget, CodedFrame, Frame, Reference
 from grace_sender.live import live_identity
 from grace_transport import rtc
 
 from .rtc_calls import LOOPS, Call, MovingTrack, Observed, call_of, connect, losing, run_on, stats_of, until
 
 pytestmark = pytest.mark.live
+POINT = "OperatingPointChanged"
 
 
 @pytest.fixture(params=LOOPS)
@@ -240,7 +244,7 @@ def test_track_can_be_muted_and_come_back(loop: str, stub: rtc.RtcOptions) -> No
     run_on(loop, main())
 
 
-def test_track_that_never_waits_does_not_starve_the_loop(loop: str, stub: rtc.RtcOptions) -> None:
+def test_track_that_never_waits_does_not_starve_the_loop(stub: rtc.RtcOptions) -> None:
     class Instant(MovingTrack):
         async def recv(self) -> Any:
             self._fps = 1e9
@@ -250,7 +254,7 @@ def test_track_that_never_waits_does_not_starve_the_loop(loop: str, stub: rtc.Rt
         async with call_of(Instant()) as call:
             await call.shown(5)
 
-    run_on(loop, main())
+    run_on("asyncio", main())
 
 
 class _Moody:
@@ -268,9 +272,35 @@ class _Moody:
         return getattr(self._codec, name)
 
 
+@pytest.mark.parametrize("measured", [(1000, 160 * 96), None], ids=["measured", "to be measured"])
+def test_overload_in_mid_call_makes_less_of_the_pictures(
+    stub: rtc.RtcOptions, seen: Observed, measured: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(StubCodec):
+        def encode(self, frame: Frame, reference: Reference | None, budget: Budget) -> CodedFrame:
+            time.sleep(0.1 * frame.width * frame.height / (160 * 96))
+            if measured is None and frame.frame_id <= 3 and reference is not None and not seen.of("sender", POINT):
+                raise RuntimeError("cannot be measured")
+            return super().encode(frame, reference, budget)
+
+    row = schemes.SCHEMES["stub"]
+    assert row.live is not None
+    monkeypatch.setitem(schemes.SCHEMES, "stub", replace(row, live=replace(row.live, make=Slow)))
+
+    async def main() -> None:
+        rtc.install(replace(stub, adapt=True, measured=measured, max_fps=30))
+        async with call_of(MovingTrack(fps=30)) as call:
+            await until(lambda: len(seen.of("sender", POINT)) >= 2 - (measured is None))
+            await call.shown(3)
+        points = [event.point for event in seen.of("sender", POINT)]
+        assert points[-1].pixels * points[-1].fps < 160 * 96 * 25
+
+    run_on("asyncio", main())
+
+
 @pytest.mark.parametrize("verb", ["encode", "decode"])
 def test_codec_that_raises_costs_a_frame_and_not_the_call(
-    loop: str, stub: rtc.RtcOptions, seen: Observed, verb: str, monkeypatch: pytest.MonkeyPatch
+    stub: rtc.RtcOptions, seen: Observed, verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = schemes.SCHEMES["stub"]
     assert row.live is not None
@@ -282,13 +312,13 @@ def test_codec_that_raises_costs_a_frame_and_not_the_call(
         async with call_of(MovingTrack()) as call:
             await call.shown(8)
 
-    run_on(loop, main())
+    run_on("asyncio", main())
     failed = seen.of("sender" if verb == "encode" else "receiver", "WorkFailed")
     assert len(failed) >= 2
     assert {event.what for event in failed} == {verb}
 
 
-def test_observer_that_raises_is_not_the_calls_problem(loop: str, stub: rtc.RtcOptions) -> None:
+def test_observer_that_raises_is_not_the_calls_problem(stub: rtc.RtcOptions) -> None:
     def observe(event: rtc.LiveEvent) -> None:
         raise RuntimeError("no")
 
@@ -297,7 +327,7 @@ def test_observer_that_raises_is_not_the_calls_problem(loop: str, stub: rtc.RtcO
         async with call_of(MovingTrack()) as call:
             await call.shown(3)
 
-    run_on(loop, main())
+    run_on("asyncio", main())
 
 
 def test_uninstalling_in_mid_call_ends_its_streams(loop: str, stub: rtc.RtcOptions) -> None:

@@ -169,12 +169,16 @@ def test_untested_version_is_refused_with_what_to_do(found: str, monkeypatch: py
         ),
         ({"scheme": "vp9"}, "there is no such scheme"),
         ({"scheme": "stub", "controller": "none"}, "no congestion controller is called 'none'"),
+        ({"scheme": "stub", "loss_control": "none of these"}, "loss control"),
+        ({"start_bps": 10}, "give min <= start <= max"),
+        ({"max_fps": 0}, "give 1 to 240"),
+        ({"max_size": (64, 20)}, "64 or more"),
     ],
 )
-def test_options_that_cannot_be_are_refused_before_anything_is_touched(options: dict[str, str], says: str) -> None:
+def test_options_that_cannot_be_are_refused_before_anything_is_touched(options: dict[str, Any], says: str) -> None:
     before = everything()
     with pytest.raises(ValueError, match=says):
-        rtc.install(rtc.RtcOptions(**options))  # type: ignore[arg-type]
+        rtc.install(rtc.RtcOptions(**options))
     assert not rtc.installed()
     assert same(before)
 
