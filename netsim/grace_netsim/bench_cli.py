@@ -70,10 +70,10 @@ def codec(
     """Milliseconds per P-frame of GRACE on this machine, by stage, beside a fixed reference workload.
 
     OMP_NUM_THREADS=1 holds it to one thread."""
+    from grace_codec.bench import STAGES, measure_codec
     from grace_codec.clip import open_clip
     from grace_codec.errors import CodecError
     from grace_codec.video_file import ClipOptions, parse_size
-    from grace_netsim.bench_codec import STAGES, measure_codec
 
     try:
         with open_clip(video, ClipOptions(parse_size(size))) as clip:

@@ -42,7 +42,7 @@ def test_bench_call_simulates_the_seconds_it_says() -> None:
 def test_bench_codec_times_every_stage_of_real_frames() -> None:
     for module in ("openvino", "constriction", "cv2", "av"):
         pytest.importorskip(module)
-    from grace_netsim.bench_codec import STAGES
+    from grace_codec.bench import STAGES
 
     flags = ["codec", "--size", "128x96", "--frames", "4", "--frame-bytes", "1500", "--json"]
     speed = json.loads(CliRunner().invoke(app, flags).stdout)
