@@ -12,6 +12,7 @@ from grace_transport.resync import StepKind
 from grace_transport.types import FrameReport, KeyFrameRequest, MediaPacket, ResendRequest
 from grace_transport.wire.feedback import build_feedback
 from grace_transport.wire.media import MediaParser
+from grace_transport.wire.recorder import TwccRecorder
 from grace_transport.wire.rtp import parse_rtp
 
 FRAME_US = 40_000
@@ -202,3 +203,59 @@ def test_what_was_sent_is_forgotten_after_a_second_without_new_frames() -> None:
     sizes = [event.bytes for event in events_of(session) if isinstance(event, PacketLeft)]
     assert len(sizes) == 10
     assert len(session._sent_bytes) == 6
+
+
+def test_frame_of_another_size_is_a_key_frame_also_when_it_had_to_wait() -> None:
+    session = make_session()
+    send_frame(session, 0, (b"k",), key=True)
+    session.on_frame(1, FRAME_US, FRAME_US)
+    session.on_frame(2, 2 * FRAME_US, 2 * FRAME_US, key=True)  # while frame 1 is being encoded
+    assert order_of(session).parent != 0
+    session.on_encoded(1, False, (b"a",), 2 * FRAME_US)
+    told = events_of(session)
+    [order] = [event for event in told if isinstance(event, EncodeWanted)]
+    assert (order.frame_id, order.parent, order.steps) == (2, 0, ())
+    assert [event.reason for event in told if isinstance(event, KeyFrameForced)] == ["new picture size"]
+    complete = session.on_encoded(2, True, (b"k2",), 3 * FRAME_US)
+    session.on_frame(3, 3 * FRAME_US, 3 * FRAME_US)
+    assert order_of(session).parent == complete
+
+
+def test_budget_is_the_share_of_a_frame_at_the_rate_that_pictures_come() -> None:
+    session = make_session()
+    send_frame(session, 0, (b"k",), key=True)
+    session.on_frame(1, FRAME_US, FRAME_US)
+    at_25 = order_of(session).budget.frame_bytes
+    session.on_encoded(1, False, (b"a",), FRAME_US)
+    session.set_fps(12.5)
+    session.on_frame(2, 3 * FRAME_US, 3 * FRAME_US)
+    assert 1.9 * at_25 < order_of(session).budget.frame_bytes < 2.1 * at_25
+
+
+def test_idle_is_when_nothing_is_encoded_or_waits_to_leave() -> None:
+    session = make_session()
+    assert session.idle
+    session.on_frame(0, 0, 0)
+    assert not session.idle
+    session.on_encoded(0, True, (b"k",), 0)
+    assert not session.idle
+    drain(session, 0, 100_000)
+    assert session.idle
+
+
+def test_feedback_about_another_stream_is_rejected() -> None:
+    session = make_session()
+    key = send_frame(session, 0, (b"k",), key=True)
+    events_of(session)
+    other = SenderConfig().ssrc + 1
+    recorder = TwccRecorder(1, other)
+    recorder.on_packet(0, 0)
+    datagrams = [*build_feedback([KeyFrameRequest(0)], 1, other), recorder.build(100_000)]
+    for data in datagrams:
+        assert data is not None
+        session.receive_datagram(data, 1_000_000)
+    reasons = [event.reason for event in events_of(session) if isinstance(event, DatagramRejected)]
+    assert len(reasons) == 2
+    assert all("feedback about stream" in reason for reason in reasons)
+    session.on_frame(1, 1_000_000, 1_000_000)
+    assert order_of(session).parent == key

@@ -129,3 +129,14 @@ def test_arbitrary_bytes_parse_or_are_rejected(data: bytes, timestamp: int) -> N
             continue
         assert candidate.endswith(packet.payload)
         assert 0 <= packet.index < packet.total <= 4095
+
+
+def test_first_timestamp_is_taken_to_be_near_its_arrival() -> None:
+    """A sender on the same machine, up for longer than the 13 hours after which the timestamp wraps."""
+    captured_us = 3 * 24 * 3600 * 1_000_000
+    payload = build_media(MediaPacket(7, 0, 1, 5, 0, False, 0, b"x"))
+    parser = MediaParser()
+    assert abs(parser.parse(payload, rtp_timestamp(captured_us), captured_us + 250_000).captured_us - captured_us) < 12
+    later_us = captured_us + 40_000
+    assert abs(parser.parse(payload, rtp_timestamp(later_us), 5).captured_us - later_us) < 12  # only the first asks
+    assert 0 <= MediaParser().parse(payload, rtp_timestamp(captured_us)).captured_us < 2**32 * 100 // 9
