@@ -7,7 +7,7 @@ import pytest
 
 from grace_codec.api import PacketCodec
 from grace_codec.clip import ClipOptions, VideoClip, open_clip
-from grace_codec.schemes import SCHEMES
+from grace_codec.schemes import SCHEMES, live_scheme
 from grace_codec.types import Budget, CodedFrame, ReceivedFrame
 
 FRAMES = 4
@@ -84,3 +84,35 @@ def test_bytes_from_outside_are_rejected_with_a_reason(
         assert not decoded.used
         assert set(decoded.rejected) == {0, 1}
         assert all(decoded.rejected.values())
+
+
+LIVE = [name for name, scheme in SCHEMES.items() if scheme.live is not None]
+
+
+def test_schemes_that_need_no_clip_can_be_used_live() -> None:
+    assert {"grace-lite", "grace-p", "grace-d", "stub"} <= set(LIVE)
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_live_identity_is_that_of_the_codec(name: str) -> None:
+    live = live_scheme(name)
+    codec = live.make()
+    assert codec.name == name
+    assert live.identity() == (getattr(codec, "wire_id", 0), getattr(codec, "identity", 0))
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_live_codec_takes_another_size_with_a_key_frame(name: str) -> None:
+    codec = live_scheme(name).make()
+    for size in ((128, 96), (64, 80), (96, 64)):
+        with open_clip("builtin:talk", ClipOptions(size=size, fps=25)) as clip:
+            key = codec.encode(clip.frame(0), None, BUDGET)
+            after = codec.encode(clip.frame(1), key.reference, BUDGET)
+        decoded = codec.decode(received(key, *range(len(key.payloads))), None)
+        assert codec.decode(received(after, *range(len(after.payloads))), decoded.reference).used
+
+
+@pytest.mark.parametrize(("name", "why"), [("h265", "clip beforehand"), ("nothing", "no such scheme")])
+def test_what_cannot_be_used_live_is_refused_with_what_can(name: str, why: str) -> None:
+    with pytest.raises(ValueError, match=f"{why}.*use grace-lite"):
+        live_scheme(name)
