@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,8 @@ from aiortc import AudioStreamTrack, MediaStreamTrack, RTCRtpSender
 from grace_codec import schemes
 from grace_codec.baselines.stub import StubCodec
 from grace_codec.types import Budget, CodedFrame, Frame, Reference
+from grace_receiver.decoding import DecodingDesk
+from grace_sender.encoding import EncodingDesk
 from grace_sender.live import live_identity
 from grace_transport import rtc
 
@@ -114,6 +117,35 @@ def test_call_recovers_from_lost_packets(loop: str, stub: rtc.RtcOptions, seen: 
         assert seen.counts("sender")["KeyFrameForced"] <= 2  # of the first key frame, if that was hit
 
     run_on(loop, main())
+
+
+def test_states_of_one_name_have_the_same_pixels_at_both_ends(monkeypatch: pytest.MonkeyPatch, seen: Observed) -> None:
+    """Two threads and a lossy network between them, and yet every reference that both ends have is the same picture."""
+    sent, got = dict[int, int](), dict[int, int]()
+
+    def note(states: dict[int, int], keep: Any) -> Any:
+        def noted(desk: Any, outcome: Any, lineage: int) -> None:
+            states[lineage] = zlib.crc32(b"".join(plane.tobytes() for plane in outcome.reference.planes))
+            keep(desk, outcome, lineage)
+
+        return noted
+
+    monkeypatch.setattr(EncodingDesk, "keep", note(sent, EncodingDesk.keep))
+    monkeypatch.setattr(DecodingDesk, "keep", note(got, DecodingDesk.keep))
+
+    async def main() -> None:
+        async with call_of(MovingTrack((160, 96), fps=30), spoil=losing(0.2)) as call:
+            await until(lambda: len(seen.of("sender", "Resynced")) >= 2)
+            await call.shown(10)
+        common = sent.keys() & got.keys()
+        assert len(common) >= 5
+        assert [name for name in common if sent[name] != got[name]] == []
+
+    rtc.install(rtc.RtcOptions(observer=seen, adapt=False))
+    try:
+        run_on("asyncio", main())
+    finally:
+        rtc.uninstall()
 
 
 @pytest.mark.parametrize("first", [AudioStreamTrack, MovingTrack], ids=["sound", "pictures"])
