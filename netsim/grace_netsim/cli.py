@@ -6,14 +6,14 @@ import typer
 
 from grace_codec.codec_cli import app as codec_app
 from grace_codec.codec_cli import models_app
-from grace_netsim.bench_cli import app as bench_app
-from grace_netsim.clip_cli import app as clip_app
-from grace_netsim.demo_cli import demo
-from grace_netsim.doctor_cli import doctor
-from grace_netsim.lab_cli import app as lab_app
-from grace_netsim.live_cli import register as register_live
-from grace_netsim.relay_cli import register as register_netsim
-from grace_netsim.trace_cli import app as trace_app
+from grace_netsim.commands.bench import app as bench_app
+from grace_netsim.commands.clip import app as clip_app
+from grace_netsim.commands.demo import demo
+from grace_netsim.commands.doctor import doctor
+from grace_netsim.commands.lab import app as lab_app
+from grace_netsim.commands.live import register as register_live
+from grace_netsim.commands.netsim import register as register_netsim
+from grace_netsim.commands.trace import app as trace_app
 
 app = typer.Typer(name="grace-rtc", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(doctor)

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from grace_netsim.errors import LogError
-from grace_netsim.live_log import read_live_log
-from grace_netsim.log import Event
+from grace_netsim.log.live_log import read_live_log
+from grace_netsim.log.session_log import Event
 
 PATIENCE_S = 60.0
 SMALL = ("--input", "test", "--size", "64x64", "--fps", "10")

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 
 from aiortc import RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 
-from grace_netsim.relay import Relay
-from grace_netsim.relay_config import RelayConfig
-from grace_netsim.relay_log import RelayLog
-from grace_netsim.relay_run import relay_server
+from grace_netsim.relay.config import RelayConfig
+from grace_netsim.relay.log import RelayLog
+from grace_netsim.relay.process import relay_server
+from grace_netsim.relay.relay import Relay
 from grace_transport.clock import AsyncioClock
 from grace_transport.settings import load_settings
 from grace_transport.signalling import Caller, Offer, SignallingClient, SignallingServer

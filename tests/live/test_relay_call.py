@@ -14,11 +14,11 @@ import pytest
 import uvloop
 from aiortc import RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 
-from grace_netsim.live_log import LiveLog
-from grace_netsim.log import SessionLog, read_log
-from grace_netsim.rates import RateSeries
-from grace_netsim.relay import Relay
-from grace_netsim.relay_log import RelayLog
+from grace_netsim.log.live_log import LiveLog
+from grace_netsim.log.session_log import SessionLog, read_log
+from grace_netsim.relay.log import RelayLog
+from grace_netsim.relay.relay import Relay
+from grace_netsim.trace.rates import RateSeries
 from grace_transport.signalling import OfferRefusedError, PeerUnavailableError, SignallingClient, SignallingServer
 
 from .relay_peers import TOKEN, Receiver, calling, received, relayed
@@ -190,7 +190,7 @@ async def test_calls_are_bounded_and_a_silent_one_makes_room(monkeypatch: pytest
             await first.call()
             with pytest.raises(PeerUnavailableError, match="--max-calls"):
                 await second.call()
-        monkeypatch.setattr("grace_netsim.relay.STALE_US", 0)
+        monkeypatch.setattr("grace_netsim.relay.relay.STALE_US", 0)
         async with calling(url, "session-3") as third:
             await third.call()
             assert [call.session for call in relay.calls] == ["session-3"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from grace_netsim.log import SessionLog
+from grace_netsim.log.session_log import SessionLog
 from grace_netsim.report import write_report
 from grace_netsim.report.agreement import BOUNDS, Bound, compared, pairs
 from grace_netsim.report.results import read_run

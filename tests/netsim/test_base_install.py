@@ -17,8 +17,10 @@ class Absent(importlib.abc.MetaPathFinder):
 sys.meta_path.insert(0, Absent())
 """
 EVERY_MODULE = """
-LIVE = {"grace_transport.signalling", "grace_sender.app", "grace_sender.call", "grace_receiver.app",
-        "grace_receiver.incoming", "grace_netsim.live_events", "grace_netsim.relay", "grace_netsim.relay_run"}
+LIVE = {"grace_transport.signalling", "grace_sender.app", "grace_sender.call",
+        "grace_receiver.app",
+        "grace_receiver.incoming", "grace_netsim.log.narrator", "grace_netsim.relay.relay",
+        "grace_netsim.relay.process"}
 for package in ("grace_transport", "grace_netsim", "grace_sender", "grace_receiver"):
     for found in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
         try:

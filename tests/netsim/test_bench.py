@@ -8,8 +8,8 @@ from itertools import count
 import pytest
 from typer.testing import CliRunner
 
-from grace_netsim.bench_cli import app
-from grace_netsim.bench_link import SCENARIOS, measure
+from grace_netsim.bench.link import SCENARIOS, measure
+from grace_netsim.commands.bench import app
 
 
 def test_a_measurement_counts_packets_over_the_clock() -> None:

@@ -1,4 +1,4 @@
-from grace_netsim.clock import VirtualClock
+from grace_netsim.lab.clock import VirtualClock
 
 
 def test_callbacks_run_in_order_of_time_then_of_making() -> None:

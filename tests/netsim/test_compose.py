@@ -60,7 +60,7 @@ def test_option_that_does_not_exist_would_be_found() -> None:
 
 def test_settings_of_netsim_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[object] = []
-    monkeypatch.setattr("grace_netsim.relay_run.run_netsim", lambda config, **_: taken.append(config))
+    monkeypatch.setattr("grace_netsim.relay.process.run_netsim", lambda config, **_: taken.append(config))
     result = CliRunner().invoke(app, load(FILES[0])["services"]["netsim"]["command"])
     assert (result.exit_code, len(taken)) == (0, 1), result.output
 

@@ -26,10 +26,10 @@ from grace_netsim.demo.record import PictureRecord, measured, scaled_picture
 from grace_netsim.demo.settings import DemoSettings, title
 from grace_netsim.demo.summary import Figures, Sent, figures_of, summary, verdict, warning
 from grace_netsim.errors import DemoError, LogError, TraceError
-from grace_netsim.log import SessionLog
-from grace_netsim.merge import Capture, ProcessLogs, Showing
-from grace_netsim.rates import RateSeries
-from grace_netsim.trace import load_rates
+from grace_netsim.log.merge import Capture, ProcessLogs, Showing
+from grace_netsim.log.session_log import SessionLog
+from grace_netsim.trace.files import load_rates
+from grace_netsim.trace.rates import RateSeries
 
 pytest.importorskip("av")
 pytest.importorskip("cv2")

@@ -8,12 +8,12 @@ import pytest
 from grace_codec.api import LossResponse
 from grace_codec.baselines.stub import StubCodec
 from grace_codec.types import Frame, Plane
-from grace_netsim.cost import ComputeCost
-from grace_netsim.lab import CallConfig, Lab
-from grace_netsim.link import LinkConfig
-from grace_netsim.log import SessionLog
+from grace_netsim.lab.cost import ComputeCost
+from grace_netsim.lab.lab import CallConfig, Lab
+from grace_netsim.link.link import LinkConfig
+from grace_netsim.link.stages import IidLoss, LossRates
+from grace_netsim.log.session_log import SessionLog
 from grace_netsim.metrics import measure
-from grace_netsim.stages import IidLoss, LossRates
 from grace_transport.congestion import CONTROLLERS
 
 GREY: Plane = np.full((64, 64), 128, np.uint8)
@@ -125,7 +125,7 @@ def test_loss_costs_whole_frames_delay_and_partial_frames_none() -> None:
 
 @pytest.mark.parametrize("cc", list(CONTROLLERS))
 def test_every_controller_survives_an_outage(cc: str) -> None:
-    from grace_netsim.rates import RateSeries
+    from grace_netsim.trace.rates import RateSeries
 
     rates = RateSeries((2_000_000,) * 20 + (0,) * 20 + (2_000_000,) * 40)
     log = call(LinkConfig(rates=rates, delay_us=50_000, queue_packets=25), seconds=8, cc=cc)

@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from grace_codec.video_file import parse_size
-from grace_netsim import lab_cli
 from grace_netsim.cli import app
-from grace_netsim.lab_run import CallRequest, check_requests, matrix, run_all, run_call
-from grace_netsim.log import read_log
+from grace_netsim.commands import lab as lab_command
+from grace_netsim.lab.matrix import CallRequest, check_requests, matrix, run_all, run_call
+from grace_netsim.log.session_log import read_log
 
 ROW = [
     "scheme", "video", "trace", "owd_ms", "queue_packets", "cc", "seed", "ssim_db", "psnr_db", "p50_delay_ms",
@@ -134,7 +134,7 @@ def test_row_has_the_loss_that_was_asked_for() -> None:
 
 
 def test_command_and_library_have_the_same_defaults() -> None:
-    given = {name: parameter.default for name, parameter in signature(lab_cli.run).parameters.items()}
+    given = {name: parameter.default for name, parameter in signature(lab_command.run).parameters.items()}
     like = CallRequest(scheme="", video="", trace="")
     assert (like.start_bps, like.max_bps) == (given["start_kbps"] * 1000, given["max_kbps"] * 1000)
     for name in ("owd_ms", "queue_packets", "cc", "fps", "seed", "size", "seconds", "service", "loss", "encode_ms"):

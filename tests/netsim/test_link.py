@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import settings as run_with
 from hypothesis import strategies as st
 
-from grace_netsim.link import EventLevel, Link, LinkConfig
-from grace_netsim.link_events import (
+from grace_netsim.link.events import (
     LinkArrived,
     LinkDelivered,
     LinkDeparted,
@@ -21,10 +20,11 @@ from grace_netsim.link_events import (
     LinkOpportunity,
     mahimahi_log,
 )
-from grace_netsim.opportunities import OpportunityTrace
-from grace_netsim.packet import charged_bytes
-from grace_netsim.rates import RateSeries
-from grace_netsim.stages import IidLoss
+from grace_netsim.link.link import EventLevel, Link, LinkConfig
+from grace_netsim.link.packet import charged_bytes
+from grace_netsim.link.stages import IidLoss
+from grace_netsim.trace.opportunities import OpportunityTrace
+from grace_netsim.trace.rates import RateSeries
 from grace_transport.machine import Machine
 
 VECTORS = Path(__file__).parents[2] / "../shared/vectors/link.json"

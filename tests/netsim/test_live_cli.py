@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from grace_netsim.cli import app
-from grace_netsim.live_events import Narrator
-from grace_netsim.live_log import SENDER, LiveLog, read_live_log
+from grace_netsim.log.live_log import SENDER, LiveLog, read_live_log
+from grace_netsim.log.narrator import Narrator
 from grace_sender.adaptation import OperatingPoint, OperatingPointChanged
 from grace_sender.app import SendingStatus
 from grace_sender.capture import FrameCaptured, FrameMissed

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grace_netsim.errors import LogError
-from grace_netsim.log import Event, SessionLog, parse_event, read_log
+from grace_netsim.log.session_log import Event, SessionLog, parse_event, read_log
 
 LINES = (
     '{"at_us":0,"event":"frame_captured","frame_id":0,"captured_us":0}\n'

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from grace_codec.baselines.stub import StubCodec
 from grace_codec.types import Frame
-from grace_netsim.cost import ComputeCost
 from grace_netsim.errors import LogError
-from grace_netsim.lab import CallConfig, Lab
-from grace_netsim.link import LinkConfig
-from grace_netsim.log import Fact, SessionLog, parse_event
-from grace_netsim.merge import PictureQuality, ProcessLogs, captures, merge, showings
+from grace_netsim.lab.cost import ComputeCost
+from grace_netsim.lab.lab import CallConfig, Lab
+from grace_netsim.link.link import LinkConfig
+from grace_netsim.link.stages import IidLoss
+from grace_netsim.log.merge import PictureQuality, ProcessLogs, captures, merge, showings
+from grace_netsim.log.session_log import Fact, SessionLog, parse_event
 from grace_netsim.metrics import METRICS, measure
-from grace_netsim.rates import RateSeries
-from grace_netsim.stages import IidLoss
+from grace_netsim.trace.rates import RateSeries
 from grace_transport.congestion import CONTROLLERS
 from grace_transport.wire.media import rtp_timestamp
 
@@ -104,7 +104,7 @@ def plain_call() -> ProcessLogs:
             captured_us, "frame_captured",
             frame_id=frame_id, captured_us=captured_us, rtp_timestamp=timestamp, picture=frame_id + 10,
         )  # fmt: skip
-        packet: dict[str, Fact] = {"direction": "up", "kind": "media", "bytes": 1010, "rtp_timestamp": timestamp}
+        packet: dict[str, Fact] = {"direction": "up", "kind": "media", "bytes": 1016, "rtp_timestamp": timestamp}
         relay.emit(captured_us + 5_000, "packet_relayed", **packet)
         if frame_id == 1:
             relay.emit(captured_us + 5_000, "packet_dropped", seq=-1, reason="droptail", **packet)

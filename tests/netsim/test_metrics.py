@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from grace_netsim.log import SessionLog
+from grace_netsim.log.session_log import SessionLog
 from grace_netsim.metrics import METRICS, measure
 from grace_netsim.metrics.stalls import stalls
 

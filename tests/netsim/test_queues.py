@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grace_netsim.packet import Packet
-from grace_netsim.queues import QUEUES, CoDel, DropHead, DropTail, Infinite, Queue
+from grace_netsim.link.packet import Packet
+from grace_netsim.link.queues import QUEUES, CoDel, DropHead, DropTail, Infinite, Queue
 
 
 @dataclass

@@ -8,11 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from grace_netsim.cli import app
-from grace_netsim.link import LinkConfig
-from grace_netsim.relay_address import local_address_to, local_end, media_address
-from grace_netsim.relay_config import RelayConfig, parse_outage
-from grace_netsim.stages import GilbertElliott, IidLoss, Outage
-from grace_netsim.trace import load_opportunities, load_rates
+from grace_netsim.link.link import LinkConfig
+from grace_netsim.link.stages import GilbertElliott, IidLoss, Outage
+from grace_netsim.relay.address import local_address_to, local_end, media_address
+from grace_netsim.relay.config import RelayConfig, parse_outage
+from grace_netsim.trace.files import load_opportunities, load_rates
 from grace_transport.settings import load_settings
 
 
@@ -20,7 +20,7 @@ from grace_transport.settings import load_settings
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[RelayConfig]:
     """What would run, instead of running it."""
     runs: list[RelayConfig] = []
-    monkeypatch.setattr("grace_netsim.relay_run.run_netsim", lambda config, **_: runs.append(config))
+    monkeypatch.setattr("grace_netsim.relay.process.run_netsim", lambda config, **_: runs.append(config))
     monkeypatch.delenv("GRACE_TOKEN", raising=False)
     return runs
 

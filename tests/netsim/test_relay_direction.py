@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grace_netsim.clock import VirtualClock
-from grace_netsim.link import Link, LinkConfig
-from grace_netsim.rates import RateSeries
-from grace_netsim.relay_datagram import MediaIds
-from grace_netsim.relay_direction import Direction, InTransit
-from grace_netsim.stages import IidLoss, Outage
+from grace_netsim.lab.clock import VirtualClock
+from grace_netsim.link.link import Link, LinkConfig
+from grace_netsim.link.stages import IidLoss, Outage
+from grace_netsim.relay.datagram import MediaIds
+from grace_netsim.relay.direction import Direction, InTransit
+from grace_netsim.trace.rates import RateSeries
 
 LINK = LinkConfig(
     rates=RateSeries((300_000, 900_000, 100_000)), delay_us=20_000, queue_packets=5, stages=(IidLoss(0.1),), seed=3

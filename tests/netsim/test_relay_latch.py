@@ -6,9 +6,9 @@ from aioice import stun
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grace_netsim.relay_datagram import Kind, Label, MediaIds, kind_of, label_of
-from grace_netsim.relay_latch import MAX_LEARNED, MAX_TRANSACTIONS, Address, Latch
-from grace_netsim.relay_stun import is_authentic, read_stun
+from grace_netsim.relay.datagram import Kind, Label, MediaIds, kind_of, label_of
+from grace_netsim.relay.latch import MAX_LEARNED, MAX_TRANSACTIONS, Address, Latch
+from grace_netsim.relay.stun import is_authentic, read_stun
 from grace_transport.wire.rtp import RtpPacket, build_rtp
 
 PASSWORDS = {"recv": "0123456789012345678901"}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grace_netsim.relay_datagram import MediaIds
-from grace_netsim.relay_sdp import MAX_CANDIDATES, SdpError, read_description, rewrite
+from grace_netsim.relay.datagram import MediaIds
+from grace_netsim.relay.sdp import MAX_CANDIDATES, SdpError, read_description, rewrite
 
 RELAY = ("10.9.9.9", 4000)
 OFFER = """v=0

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grace_netsim.errors import LogError, ReportError
-from grace_netsim.log import SessionLog
+from grace_netsim.log.session_log import SessionLog
 from grace_netsim.report import write_provenance, write_report
 from grace_netsim.report.figures import cdf
 from grace_netsim.report.results import read_run

@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from grace_netsim.link import EventLevel, Link, LinkConfig
-from grace_netsim.link_events import LinkDropped
-from grace_netsim.stages import (
+from grace_netsim.link.events import LinkDropped
+from grace_netsim.link.link import EventLevel, Link, LinkConfig
+from grace_netsim.link.stages import (
     STAGES,
     Corruption,
     Duplication,

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from grace_netsim.trace import SHIPPED, find_trace, load_opportunities, load_rates
-from grace_netsim.trace_cli import Format, Kind, app
-from grace_netsim.trace_formats import FORMATS
-from grace_netsim.trace_generate import GENERATORS
+from grace_netsim.commands.trace import Format, Kind, app
+from grace_netsim.trace.files import SHIPPED, find_trace, load_opportunities, load_rates
+from grace_netsim.trace.formats import FORMATS
+from grace_netsim.trace.generate import GENERATORS
 
 
 def run(*arguments: object) -> Result:

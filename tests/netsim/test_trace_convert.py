@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grace_netsim.errors import TraceError
-from grace_netsim.opportunities import OpportunityTrace
-from grace_netsim.rates import RateSeries, ServiceCurve
-from grace_netsim.trace import read_trace
-from grace_netsim.trace_convert import cap, crop, to_opportunities, to_rates
-from grace_netsim.trace_fetch import Cut, catalogue, make_cut
-from grace_netsim.trace_formats import format_mahimahi
+from grace_netsim.trace.convert import cap, crop, to_opportunities, to_rates
+from grace_netsim.trace.fetch import Cut, catalogue, make_cut
+from grace_netsim.trace.files import read_trace
+from grace_netsim.trace.formats import format_mahimahi
+from grace_netsim.trace.opportunities import OpportunityTrace
+from grace_netsim.trace.rates import RateSeries, ServiceCurve
 
 SHARED = Path(__file__).parents[2] / "../shared"
 TRACES = SHARED / "traces"

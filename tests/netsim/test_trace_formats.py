@@ -11,9 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grace_netsim.errors import TraceError
-from grace_netsim.opportunities import OpportunityTrace
-from grace_netsim.rates import RateSeries
-from grace_netsim.trace_formats import (
+from grace_netsim.trace.formats import (
     FORMATS,
     format_csv,
     format_mahimahi,
@@ -25,6 +23,8 @@ from grace_netsim.trace_formats import (
     parse_rates,
     parse_steps,
 )
+from grace_netsim.trace.opportunities import OpportunityTrace
+from grace_netsim.trace.rates import RateSeries
 
 VECTORS = Path(__file__).parents[2] / "../shared/vectors/link.json"
 

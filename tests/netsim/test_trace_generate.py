@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from grace_netsim.errors import TraceError
-from grace_netsim.opportunities import OpportunityTrace
-from grace_netsim.trace import SHIPPED, shipped_folder
-from grace_netsim.trace_convert import to_rates
-from grace_netsim.trace_formats import format_mahimahi
-from grace_netsim.trace_generate import GENERATORS, generate_fcc, generate_lte
-from grace_netsim.trace_stats import TraceStats, trace_stats
-from grace_netsim.trace_table import published
+from grace_netsim.trace.convert import to_rates
+from grace_netsim.trace.files import SHIPPED, shipped_folder
+from grace_netsim.trace.formats import format_mahimahi
+from grace_netsim.trace.generate import GENERATORS, generate_fcc, generate_lte
+from grace_netsim.trace.opportunities import OpportunityTrace
+from grace_netsim.trace.stats import TraceStats, trace_stats
+from grace_netsim.trace.table import published
 
 
 @pytest.fixture(scope="module")

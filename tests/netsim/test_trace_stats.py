@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grace_netsim.opportunities import OpportunityTrace
-from grace_netsim.rates import RateSeries
-from grace_netsim.trace import load_opportunities
-from grace_netsim.trace_convert import to_opportunities
-from grace_netsim.trace_stats import autocorrelation, bins_of, drops, outage_runs, sustained_drops, trace_stats
-from grace_netsim.trace_table import ROWS, published, stats_from_json
+from grace_netsim.trace.convert import to_opportunities
+from grace_netsim.trace.files import load_opportunities
+from grace_netsim.trace.opportunities import OpportunityTrace
+from grace_netsim.trace.rates import RateSeries
+from grace_netsim.trace.stats import autocorrelation, bins_of, drops, outage_runs, sustained_drops, trace_stats
+from grace_netsim.trace.table import ROWS, published, stats_from_json
 
 TRACES = Path(__file__).parents[2] / "../shared/traces"
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from grace_netsim.workers import started
+from grace_netsim.lab.workers import started
 
 
 def test_each_work_has_a_future_in_order() -> None:

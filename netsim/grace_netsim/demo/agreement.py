@@ -14,11 +14,11 @@ from grace_netsim.demo.network import FILE_NAME as NETWORK
 from grace_netsim.demo.outcome import Outcome
 from grace_netsim.demo.settings import PLAIN, DemoSettings, title
 from grace_netsim.errors import DemoError
-from grace_netsim.lab_run import CallRequest, Row, run_call
-from grace_netsim.log import Event
-from grace_netsim.merge import ProcessLogs, captures
-from grace_netsim.rates import RateSeries
-from grace_netsim.trace import load_rates, write_trace
+from grace_netsim.lab.matrix import CallRequest, Row, run_call
+from grace_netsim.log.merge import ProcessLogs, captures
+from grace_netsim.log.session_log import Event
+from grace_netsim.trace.files import load_rates, write_trace
+from grace_netsim.trace.rates import RateSeries
 
 STEP_US: Final = 5_000
 RATES_FILE: Final = "capacity.csv"

@@ -21,8 +21,8 @@ from grace_netsim.demo.network import FILE_NAME as NETWORK
 from grace_netsim.demo.processes import Child, Crew, crew
 from grace_netsim.demo.settings import DemoSettings
 from grace_netsim.errors import DemoError
-from grace_netsim.live_log import read_live_log
-from grace_netsim.merge import ProcessLogs
+from grace_netsim.log.live_log import read_live_log
+from grace_netsim.log.merge import ProcessLogs
 
 START_S: Final = 90.0
 """How long a process may take until it answers, or until the first frame is captured: models are loaded."""

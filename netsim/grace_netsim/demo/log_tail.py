@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import IO, Final
 
-from grace_netsim.log import Event, parse_event
+from grace_netsim.log.session_log import Event, parse_event
 
 MAX_READ_BYTES: Final = 1 << 20
 

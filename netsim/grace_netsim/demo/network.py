@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from grace_netsim.errors import DemoError
-from grace_netsim.rates import STEP_US
-from grace_netsim.trace import load_rates
+from grace_netsim.trace.files import load_rates
+from grace_netsim.trace.rates import STEP_US
 
 FILE_NAME: Final = "network.rates"
 

@@ -18,8 +18,8 @@ from grace_netsim.demo.record import PictureRecord, measured
 from grace_netsim.demo.settings import PLAIN, DemoSettings, title
 from grace_netsim.demo.summary import Figures, Sent, figures_of
 from grace_netsim.errors import DemoError
-from grace_netsim.log import Fact, SessionLog
-from grace_netsim.merge import PictureQuality, ProcessLogs, Showing, captures, merge, showings
+from grace_netsim.log.merge import PictureQuality, ProcessLogs, Showing, captures, merge, showings
+from grace_netsim.log.session_log import Fact, SessionLog
 
 
 @dataclass(frozen=True, slots=True)

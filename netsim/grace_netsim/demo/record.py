@@ -16,8 +16,8 @@ from grace_codec.clip import split_i420
 from grace_codec.types import Plane
 from grace_codec.video_file import MAX_SOURCE_SIDE_PX, Planes
 from grace_netsim.errors import LogError
-from grace_netsim.log import SessionLog
-from grace_netsim.merge import PictureQuality, Showing
+from grace_netsim.log.merge import PictureQuality, Showing
+from grace_netsim.log.session_log import SessionLog
 
 
 class PictureRecord:

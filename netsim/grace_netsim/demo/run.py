@@ -21,7 +21,7 @@ from grace_netsim.demo.outcome import Outcome, outcome_of, write_films
 from grace_netsim.demo.settings import PLAIN, DemoSettings, title
 from grace_netsim.demo.summary import Figures, summary, verdict, warning
 from grace_netsim.errors import DemoError
-from grace_netsim.lab_run import ROW_METRICS, Row, check_outputs
+from grace_netsim.lab.matrix import ROW_METRICS, Row, check_outputs
 from grace_netsim.metrics import measure
 from grace_netsim.report import write_provenance, write_report
 from grace_netsim.report.agreement import Compared, compared, pairs

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from grace_codec.video_file import check_size
-from grace_netsim.lab_run import MIN_BPS
+from grace_netsim.lab.matrix import MIN_BPS
 from grace_netsim.report.results import short_name
-from grace_netsim.trace import load_rates
+from grace_netsim.trace.files import load_rates
 from grace_transport.congestion import find_controller
 from grace_transport.congestion.controller import CongestionController
 

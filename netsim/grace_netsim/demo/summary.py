@@ -12,7 +12,7 @@ from typing import Final
 from rich.table import Table
 
 from grace_netsim.demo.settings import PLAIN, title
-from grace_netsim.log import SessionLog
+from grace_netsim.log.session_log import SessionLog
 from grace_netsim.metrics import measure
 from grace_sender.adaptation import ENCODER_TOO_SLOW
 

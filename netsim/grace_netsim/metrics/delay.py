@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 
-from grace_netsim.log import SessionLog
+from grace_netsim.log.session_log import SessionLog
 from grace_netsim.metrics.frames import frame_outcomes
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from grace_netsim.log import Event, SessionLog
+from grace_netsim.log.session_log import Event, SessionLog
 
 LATE_US = 400_000
 """A frame shown later than this after its encoding began counts as not rendered (paper 5.1, Metrics)."""

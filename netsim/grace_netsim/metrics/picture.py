@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grace_codec.quality import ssim_to_db
-from grace_netsim.log import SessionLog
+from grace_netsim.log.session_log import SessionLog
 from grace_netsim.metrics.frames import frame_outcomes
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grace_netsim.log import SessionLog
+from grace_netsim.log.session_log import SessionLog
 from grace_netsim.metrics.frames import frame_outcomes, video_length_us
 
 

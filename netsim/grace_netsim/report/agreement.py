@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from grace_codec.quality import ssim_to_db
-from grace_netsim.log import SessionLog
+from grace_netsim.log.session_log import SessionLog
 from grace_netsim.metrics.frames import frame_outcomes
 from grace_netsim.report.results import Call
 from grace_netsim.report.tables import TITLES, written

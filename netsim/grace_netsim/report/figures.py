@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from grace_codec.quality import ssim_to_db
-from grace_netsim.log import SessionLog
+from grace_netsim.log.session_log import SessionLog
 from grace_netsim.metrics.frames import LATE_US, frame_outcomes
 from grace_netsim.report.results import Call
 from grace_netsim.report.tables import TITLES, mean, written

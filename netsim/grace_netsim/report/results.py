@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from grace_netsim.errors import ReportError
-from grace_netsim.log import SessionLog, read_log
+from grace_netsim.log.session_log import SessionLog, read_log
 
 Value = int | float | str | bool | None
 

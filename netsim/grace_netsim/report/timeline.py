@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grace_codec.quality import ssim_to_db
-from grace_netsim.log import SessionLog
+from grace_netsim.log.session_log import SessionLog
 from grace_netsim.metrics.frames import FrameOutcome, frame_outcomes
 from grace_netsim.metrics.stalls import stalls
 

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from grace_netsim.clock import VirtualClock
+from grace_netsim.lab.clock import VirtualClock
 from grace_transport.rtc.outlet import MAX_PACKETS, Outlet
 from grace_transport.rtc.safety import RETRY_US, SafeClock
 from grace_transport.rtc.worker import Worker

@@ -1,0 +1,1 @@
+"""How fast the link and a call are on this machine."""

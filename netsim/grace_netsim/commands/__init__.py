@@ -1,0 +1,1 @@
+"""The `grace-rtc` commands, one module each. Heavy imports stay inside the functions."""

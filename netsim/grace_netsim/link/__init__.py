@@ -1,0 +1,1 @@
+"""The emulated link: queue, capacity, loss and delay as one pure machine."""

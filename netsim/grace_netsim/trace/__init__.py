@@ -1,0 +1,1 @@
+"""Capacity traces: formats, conversions, statistics, generation."""
