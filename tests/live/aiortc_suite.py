@@ -23,6 +23,7 @@ from xml.etree import ElementTree
 HERE = Path(__file__).parent
 TRIES = 3  # of a test whose outcomes differ
 TIMEOUT_S = 1200
+TEST_TIMEOUT_S = 120
 
 Outcomes = dict[str, str]
 
@@ -48,7 +49,7 @@ def run(suite: Path, scheme: str | None, only: list[str] | None = None) -> Outco
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", *plugin]
-        command += [f"--junitxml={report}", *(only or ["tests"])]
+        command += [f"--junitxml={report}", f"--timeout={TEST_TIMEOUT_S}", *(only or ["tests"])]
         subprocess.run(command, cwd=suite, env=environment, check=False, timeout=TIMEOUT_S, stdout=subprocess.DEVNULL)
         return read(report)
 
