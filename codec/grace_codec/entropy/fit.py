@@ -212,9 +212,9 @@ class _Count:
         records, seen = self._coder.record(sample.planes, places, scales)
         row, symbol = records[records[:, 0] != RAW].T
         np.add.at(self._symbols, (row, symbol), 1)
-        for component, (magnitude, mean) in enumerate(seen):
-            self._seen[component] += magnitude
-            self._expected[component] += mean / 4096
+        for component, by_context in enumerate(seen):  # (after a non-zero, magnitudes or means, bucket)
+            self._seen[component] += by_context[:, 0]
+            self._expected[component] += by_context[:, 1] / 4096
 
     def fitted(self) -> dict[str, Any]:
         mean = self._tables.mean / 4096.0

@@ -133,8 +133,8 @@ class ResidualCoder:
     def record(
         self, planes: Planes, places: tuple[Layout, Layout], scales: Integers
     ) -> tuple[Records, tuple[Integers, Integers]]:
-        """For fitting: all symbols as (row of the kernel's table, symbol); and for each component (2, 2, 256): sums of
-        magnitude and of their classes' means (1/4096), by whether a non-zero came before, by bucket."""
+        """For fitting: all symbols as (row of the kernel's table, symbol); and for each component (2, 2, 256): by
+        whether a non-zero came before, the sum of magnitudes and of their classes' means (1/4096), by bucket."""
         seen = [np.zeros((2, 2, RATIO_BUCKETS**2), np.int64) for _ in range(2)]
         found = []
         records = self._scratch.room(places)[0]
