@@ -214,8 +214,16 @@ def test_probe_that_is_late_is_given_up() -> None:
     _fill(pacer, 1, 500)
     pacer.add_probe(_probe(), 0)
     pacer.pop_due(0)
-    assert pacer.padding_wanted(12 * MS) == (0, None)
+    assert pacer.padding_wanted(22 * MS) == (0, None)
     assert pacer.get_timer() is None
+
+
+def test_probe_bears_a_timer_that_is_a_little_late() -> None:
+    pacer: Pacer[str] = Pacer(BPS)
+    _fill(pacer, 1, 500)
+    pacer.add_probe(_probe(), 0)
+    pacer.pop_due(0)
+    assert pacer.padding_wanted(18 * MS).probe_cluster == 1
 
 
 def test_probe_that_could_not_start_goes_stale() -> None:
