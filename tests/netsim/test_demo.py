@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from grace_codec.clip import ClipOptions, open_clip
 from grace_codec.video_file import Planes
 from grace_netsim.cli import app
-from grace_netsim.demo.agreement import seen_network
+from grace_netsim.demo.agreement import costs_of, seen_network
 from grace_netsim.demo.call import CallFiles, netsim_command, receive_command, send_command
 from grace_netsim.demo.clip_file import fitting_size, make_clip
 from grace_netsim.demo.film import Moment, Panel, write_received, write_side_by_side
@@ -355,6 +355,16 @@ def test_twins_network_begins_with_the_first_packet_of_the_live_call() -> None:
     assert [seen.rate_at(at_us) for at_us in (0, 39_000, 139_000, 140_000, 240_000)] == [
         1_000_000, 1_000_000, 1_000_000, 2_000_000, 3_000_000
     ]  # fmt: skip
+
+
+def test_twins_frames_cost_what_the_same_pictures_cost_live() -> None:
+    sender, coded = SessionLog(), SessionLog()
+    for frame_id, picture in ((7, 12), (8, 13), (10, 15)):
+        facts = {"frame_id": frame_id, "captured_us": 80_000 * frame_id, "picture": picture}
+        sender.emit(80_000 * frame_id, "frame_captured", **facts)
+        more = {"key": False, "bytes": 1, "packets": 1, "parent": 0, "lineage": 1}
+        coded.emit(80_000 * frame_id, "frame_encoded", frame_id=frame_id, encode_us=1000 * frame_id, **more)
+    assert costs_of(sender, coded.named("frame_encoded"), "encode_us") == {0: 7000, 1: 8000, 3: 10_000}
 
 
 def test_twin_of_a_call_without_packets_is_an_error() -> None:

@@ -1,5 +1,6 @@
 """Laws of whole calls in virtual time, with the stub codec."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,15 +30,24 @@ class WholeFramesStub(StubCodec):
     loss_response = LossResponse.RETRANSMIT
 
 
+COST = ComputeCost(10_000, 5_000, 1_000)
+
+
 def call(
-    uplink: LinkConfig, feedback: LinkConfig | None = None, *, seconds: float = 6, cc: str = "gcc", whole: bool = False
+    uplink: LinkConfig,
+    feedback: LinkConfig | None = None,
+    *,
+    seconds: float = 6,
+    cc: str = "gcc",
+    whole: bool = False,
+    cost: ComputeCost = COST,
 ) -> SessionLog:
     config = CallConfig(
         fps=25,
         frames=round(25 * seconds),
         uplink=uplink,
         feedback=feedback or LinkConfig(delay_us=100_000, queue="infinite"),
-        cost=ComputeCost(10_000, 5_000, 1_000),
+        cost=cost,
         pixels=False,
         facts=FACTS,
     )
@@ -67,6 +77,16 @@ def test_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     call(link(loss=0.1, seed=2)).write(tmp_path / "c")
     assert (tmp_path / "a").read_bytes() != (tmp_path / "c").read_bytes()
+
+
+def test_frames_whose_costs_are_known_take_that_long() -> None:
+    known = replace(COST, encoded_us={0: 30_000, 2: 20_000}, decoded_us={2: 7_000})
+    log = call(link(rate_bps=20_000_000), seconds=0.2, cost=known)
+    encoded = [event.integer("encode_us") for event in log.named("frame_encoded")]
+    decoded = [event.integer("decode_us") for event in log.named("frame_decoded")]
+    assert (encoded, decoded) == ([30_000, 10_000, 20_000, 10_000, 10_000], [5_000, 5_000, 7_000, 5_000, 5_000])
+    times = [event.at_us for event in log.named("frame_encoded")]
+    assert times == [30_000, 50_000, 100_000, 130_000, 170_000]
 
 
 def test_every_frame_of_a_clean_call_is_shown_after_path_and_computing_time() -> None:

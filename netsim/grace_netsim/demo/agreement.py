@@ -1,11 +1,12 @@
 """The lab's twin of a live call: the same pictures, network, seed and controller in virtual time.
 
-Owns what is carried over: the network in step with the first capture, the pictures from there on, and what encoding
-and decoding took in the median. Refuses to judge: bounds are `report.agreement`'s.
+Owns what is carried over: the network in step with the first capture, the pictures from there on, and how long the
+machine took to encode and to decode each of them. Refuses to judge: bounds are `report.agreement`'s.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from grace_netsim.demo.settings import PLAIN, DemoSettings, title
 from grace_netsim.errors import DemoError
 from grace_netsim.lab.matrix import CallRequest, Row, run_call
 from grace_netsim.log.merge import ProcessLogs, captures
-from grace_netsim.log.session_log import Event
+from grace_netsim.log.session_log import Event, SessionLog
 from grace_netsim.trace.files import load_rates, write_trace
 from grace_netsim.trace.rates import RateSeries
 
@@ -63,7 +64,17 @@ def twin_of(settings: DemoSettings, outcome: Outcome, clip: Path, capacity: Path
         max_bps=settings.max_bps,
         encode_ms=_milliseconds(outcome.median_us("frame_encoded", "encode_us")),
         decode_ms=_milliseconds(outcome.median_us("frame_decoded", "decode_us")),
+        encoded_us=costs_of(outcome.logs.sender, outcome.log.named("frame_encoded"), "encode_us"),
+        decoded_us=costs_of(outcome.logs.sender, outcome.log.named("frame_decoded"), "decode_us"),
     )
+
+
+def costs_of(sender: SessionLog, coded: Iterable[Event], fact: str) -> dict[int, int]:
+    """The twin's frame_id -> what coding it took in the live call. The twin counts captured pictures from 0."""
+    pictures = {capture.frame_id: capture.picture for capture in captures(sender).values()}
+    first = min(pictures.values())
+    costs = ((event.integer("frame_id"), event.integer(fact)) for event in coded)
+    return {pictures[frame_id] - first: cost_us for frame_id, cost_us in costs if frame_id in pictures}
 
 
 def seen_network(network: RateSeries, logs: ProcessLogs) -> RateSeries:

@@ -1,10 +1,10 @@
-"""What computing costs in the lab: given in milliseconds, or measured while the lab runs."""
+"""What computing costs in the lab: given for all frames, told frame by frame by a live call, or measured as it runs."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -14,11 +14,25 @@ T = TypeVar("T")
 class ComputeCost:
     """Virtual microseconds that one encode, decode or replay takes. None: as long as it really took.
 
-    Measured costs make a run depend on the machine: the log is then no longer byte-identical from run to run."""
+    Measured costs make a run depend on the machine: the log is then no longer byte-identical from run to run.
+    `encoded_us`, `decoded_us`: frame_id -> what this one takes, replays and all, where a live call has told it."""
 
     encode_us: int | None = 10_000
     decode_us: int | None = 5_000
     replay_us: int | None = 1_000
+    encoded_us: Mapping[int, int] = field(default_factory=dict)
+    decoded_us: Mapping[int, int] = field(default_factory=dict)
+
+    def of_encoding(self, frame_id: int, replays: int) -> int | None:
+        """None: as long as it takes."""
+        return self.encoded_us.get(frame_id, self._with_replays(self.encode_us, replays))
+
+    def of_decoding(self, frame_id: int, replays: int) -> int | None:
+        """None: as long as it takes."""
+        return self.decoded_us.get(frame_id, self._with_replays(self.decode_us, replays))
+
+    def _with_replays(self, cost_us: int | None, replays: int) -> int | None:
+        return None if cost_us is None or self.replay_us is None else cost_us + self.replay_us * replays
 
 
 def run_timed(work: Callable[[], T], cost_us: int | None) -> tuple[T, int]:

@@ -144,10 +144,7 @@ class Lab:
         log_sender_event(self._log, event, encode_us)
 
     def _encode(self, order: EncodeWanted) -> None:
-        cost = self._config.cost
-        given_us = None
-        if cost.encode_us is not None and cost.replay_us is not None:
-            given_us = cost.encode_us + cost.replay_us * len(order.steps)
+        given_us = self._config.cost.of_encoding(order.frame_id, len(order.steps))
         frame = self._source(order.frame_id)
         coded, taken_us = run_timed(partial(self._encoding.encode, order, frame), given_us)
         self._encode_us[order.frame_id] = taken_us
@@ -177,12 +174,9 @@ class Lab:
                 log_receiver_event(self._log, event)
 
     def _decode(self, order: DecodeWanted) -> None:
-        cost = self._config.cost
-        given_us = None
-        if cost.decode_us is not None and cost.replay_us is not None:
-            given_us = cost.decode_us + cost.replay_us * len(order.steps)
-        decoded, taken_us = run_timed(partial(self._decoding.decode, order), given_us)
         frame_id = order.received.frame_id
+        given_us = self._config.cost.of_decoding(frame_id, len(order.steps))
+        decoded, taken_us = run_timed(partial(self._decoding.decode, order), given_us)
         self._decode_us[frame_id] = taken_us
         self._clock.call_at(self._clock.now_us() + taken_us, partial(self._decoded, frame_id, decoded))
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from itertools import product
 from pathlib import Path
@@ -65,6 +65,8 @@ class CallRequest:
     max_bps: int = 12_000_000
     encode_ms: float | None = 10
     decode_ms: float | None = 5
+    encoded_us: Mapping[int, int] = field(default_factory=dict)
+    decoded_us: Mapping[int, int] = field(default_factory=dict)
     vmaf: bool = False
 
     @property
@@ -170,7 +172,7 @@ def simulate(request: CallRequest, on_shown: Callable[[Frame, Frame], None] | No
         frames=frames,
         uplink=_uplink(request),
         feedback=_feedback(request),
-        cost=ComputeCost(_us(request.encode_ms), _us(request.decode_ms)),
+        cost=_cost(request),
         capacity=load_rates(request.trace),
         pixels=SCHEMES[request.scheme].pixels,
         facts={
@@ -197,6 +199,15 @@ def _controller(request: CallRequest) -> CongestionController:
         return make(start_bps=request.start_bps, min_bps=MIN_BPS, max_bps=request.max_bps)
     except TypeError as error:
         raise ValueError(f"{request.cc} makes no congestion controller: {error}") from error
+
+
+def _cost(request: CallRequest) -> ComputeCost:
+    return ComputeCost(
+        _us(request.encode_ms),
+        _us(request.decode_ms),
+        encoded_us=request.encoded_us,
+        decoded_us=request.decoded_us,
+    )
 
 
 def _uplink(request: CallRequest) -> LinkConfig:
