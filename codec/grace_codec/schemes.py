@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 from grace_codec.api import PacketCodec
@@ -31,9 +32,9 @@ class MakeScheme(Protocol):
 class LiveScheme:
     """A scheme that needs no clip up front.
 
-    make: one end of a call, whose pictures may change their size with a key frame. identity: the profile's number in
-    packets, and the 32-bit checksum of weights and tables, both of which the ends must share; raises ModelError where
-    they are missing. patches: how many I-patches are in payloads that this codec wrote or accepted."""
+    make: one end of a call, whose pictures may change their size with a key frame; what a process does only with its
+    first frames is done then. identity: the profile's number in packets, and the 32-bit checksum of weights and tables,
+    both of which the ends must share; raises ModelError where they are missing. patches: how many I-patches are in payloads that this codec wrote or accepted."""
 
     make: Callable[[], PacketCodec]
     identity: Callable[[], tuple[int, int]]
@@ -74,10 +75,18 @@ def _grace(profile: str) -> MakeScheme:
     return make
 
 
+_warm: set[str] = set()
+"""Profiles with which this process has coded something."""
+
+
 def _live_grace(profile: str) -> LiveScheme:
     def make() -> PacketCodec:
         from grace_codec.grace import GraceCodec
+        from grace_codec.warm_up import warm_up
 
+        if profile not in _warm:
+            _warm.add(profile)
+            warm_up(partial(GraceCodec.load, profile))
         return GraceCodec.load(profile)
 
     def identity() -> tuple[int, int]:
