@@ -34,7 +34,8 @@ class LiveScheme:
 
     make: one end of a call, whose pictures may change their size with a key frame; what a process does only with its
     first frames is done then. identity: the profile's number in packets, and the 32-bit checksum of weights and tables,
-    both of which the ends must share; raises ModelError where they are missing. patches: how many I-patches are in payloads that this codec wrote or accepted."""
+    both of which the ends must share; raises ModelError where they are missing. patches: how many I-patches are in
+    payloads that this codec wrote or accepted."""
 
     make: Callable[[], PacketCodec]
     identity: Callable[[], tuple[int, int]]
