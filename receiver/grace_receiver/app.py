@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from grace_codec.schemes import live_scheme
 from grace_receiver.calls import CallDesk, Decision
 from grace_receiver.config import ReceiveConfig
 from grace_receiver.incoming import Figures, IncomingCall, Shown
@@ -29,6 +31,8 @@ from grace_transport.signalling import (
     find_token,
     parse_host_port,
 )
+
+_log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.25
 Observer = Callable[[object], None]
@@ -78,11 +82,22 @@ async def run_receive(config: ReceiveConfig, observer: Observer) -> Ending:
         server = SignallingServer(receiving, token, no_token=config.no_token)
         await server.start(host, port)
         observer(Remark(receiving.now_us(), f"waiting for calls on http://{host}:{server.port}"))
+        preparing = None if config.plain else asyncio.create_task(_prepare(config.scheme))
         try:
             return await receiving.run()
         finally:
+            if preparing is not None:
+                preparing.cancel()
             await server.stop()
             await receiving.close()
+
+
+async def _prepare(scheme: str) -> None:
+    """Load what the first call needs while none is there: loading beside a sender makes its first second slow."""
+    try:
+        await asyncio.to_thread(live_scheme(scheme).make)
+    except Exception as error:  # the call will run into the same, and say it
+        _log.debug("%s was not prepared: %s", scheme, error)
 
 
 class _Receiving:
