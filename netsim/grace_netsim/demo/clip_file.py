@@ -18,7 +18,7 @@ from grace_codec.video_file import MIN_SIDE_PX
 from grace_netsim.errors import DemoError
 
 FILE_NAME = "clip.mkv"
-PIXELS: Final = 480 * 270
+PIXELS: Final = 400 * 225
 """What two cores bear in real time, with both ends and the network on them."""
 
 
