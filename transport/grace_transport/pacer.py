@@ -23,8 +23,8 @@ MIN_DRAIN_US = 1_000
 # A probe burst is worth this long at the probe's rate: libwebrtc's RecommendedMinProbeSize, twice its min_probe_delta
 # of 1 ms, which keeps timer resolution out of the measurement.
 PROBE_BURST_US = 2_000
-# A probe whose timer comes this late is given up (libwebrtc's max_probe_delay): an event loop that shares its machine with
-# a codec wakes 10 ms late now and then. A late probe measures less, never too much.
+# A probe whose timer comes this late is given up (libwebrtc's max_probe_delay): an event loop on a machine that also
+# runs a codec wakes 10 ms late now and then. A late probe measures less, never too much.
 MAX_PROBE_DELAY_US = 20_000
 PROBE_TIMEOUT_US = 5_000_000  # a probe that could not start for so long is stale (libwebrtc kProbeClusterTimeout)
 MAX_WAITING_PROBES = 8
