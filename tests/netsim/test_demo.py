@@ -212,9 +212,9 @@ def test_clip_file_holds_the_very_pictures(tmp_path: Path) -> None:
 
 
 def test_size_keeps_the_shape_and_never_grows(tmp_path: Path) -> None:
-    assert fitting_size("builtin:talk") == (400, 224)
+    assert fitting_size("builtin:talk") == (320, 180)
     make_clip("builtin:talk", tmp_path / "tall.mkv", (432, 528), 5, 1)
-    assert fitting_size(str(tmp_path / "tall.mkv")) == (272, 332)
+    assert fitting_size(str(tmp_path / "tall.mkv")) == (218, 266)
     make_clip("builtin:talk", tmp_path / "small.mkv", (128, 96), 5, 1)
     assert fitting_size(str(tmp_path / "small.mkv")) == (128, 96)
 

@@ -22,7 +22,7 @@ def demo(
     scale: Annotated[float, typer.Option(min=0.01, max=100, help="Capacity and queue of the trace times this.")] = 0.4,
     seconds: Annotated[float, typer.Option(min=2, max=600, help="Length of each call.")] = 20,
     schemes: Annotated[str, typer.Option(help="grace-lite, …; h264, vp8: plain aiortc.")] = "grace-lite,h264",
-    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT; default: about 400x224, in its shape.")] = None,
+    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT; default: about 320x180, in its shape.")] = None,
     fps: Annotated[float, typer.Option(min=1, max=60, help="Frames per second.")] = 12.5,
     owd_ms: Annotated[float, typer.Option(min=0, max=2000, help="One-way delay of the network.")] = 100,
     queue_packets: Annotated[int, typer.Option(min=1, max=10_000, help="Drop-tail queue, before --scale.")] = 25,

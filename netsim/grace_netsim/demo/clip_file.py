@@ -18,7 +18,7 @@ from grace_codec.video_file import MIN_SIDE_PX
 from grace_netsim.errors import DemoError
 
 FILE_NAME = "clip.mkv"
-PIXELS: Final = 400 * 225
+PIXELS: Final = 320 * 180
 """What two cores bear in real time, with both ends and the network on them."""
 
 

@@ -29,7 +29,7 @@ class DemoSettings:
     trace: str = "lte-3"
     scale: float = 0.4
     seconds: float = 20
-    size: tuple[int, int] = (400, 224)
+    size: tuple[int, int] = (320, 180)
     fps: float = 12.5
     owd_ms: float = 100
     queue_packets: int = 25
