@@ -92,7 +92,7 @@ def watch(children: list[Child], logs: dict[str, Path], minutes: float) -> list[
         if now_s - last_picture_s > SILENT_S and now_s < started_s + 60 * minutes:
             wrong.append(f"no picture for {SILENT_S:g} s after {pictures}")
         wrong += [child.failure("ended").args[0] for child in children[:-1] if child.status is not None]
-        if now_s >= next_s and not wrong:
+        if now_s >= next_s and not wrong and now_s < started_s + 60 * minutes - 1:  # then the call ends
             rows.append([sample(child) for child in children])
             print_row((now_s - started_s) / 60, rows, shown)
             next_s += EVERY_S
