@@ -17,7 +17,7 @@ setup: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[codec,rtc,lab,torch,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[codec,rtc,show,lab,torch,dev]'
 	touch $@
 
 lint:
