@@ -3,12 +3,35 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from grace_transport.process import StoppedError, StopSignal, monotonic_us, run, signals_as_calls
 
 
+@pytest.fixture
+def spared() -> Iterator[None]:
+    """A signal that nobody waits for fails a test and does not end its process."""
+    before = signal.signal(signal.SIGTERM, lambda number, frame: None)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("spared")
+def test_the_same_signal_twice_in_a_moment_is_one() -> None:
+    async def main() -> list[str]:
+        calls: list[str] = []
+        with signals_as_calls(calls.append):
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(0.05)
+        return calls
+
+    assert run(main(), "asyncio") == ["SIGTERM"]
+
+
+@pytest.mark.usefixtures("spared")
 @pytest.mark.parametrize("loop", ["auto", "asyncio", "uvloop"])
 def test_signal_ends_what_is_waited_for(loop: str) -> None:
     if loop == "uvloop":

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 SECOND_SIGNAL_STATUS = 130  # as a shell reports a process that SIGINT ended
+SAME_SIGNAL_US = 300_000  # what comes sooner is the first one again: a terminal and a parent may both pass it on
 
 
 def monotonic_us() -> int:
@@ -95,15 +96,18 @@ class StopSignal:
 
 @contextlib.contextmanager
 def signals_as_calls(on_signal: Callable[[str], None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM call `on_signal(name)`; the second one ends the process at once, whatever it hangs in."""
+    """Ctrl-C and SIGTERM call `on_signal(name)`; a second one ends the process at once, whatever it hangs in."""
     loop = asyncio.get_running_loop()
-    seen: list[str] = []
+    first_us: int | None = None
 
     def handle(name: str) -> None:
-        if seen:
+        nonlocal first_us
+        now_us = monotonic_us()
+        if first_us is None:
+            first_us = now_us
+            on_signal(name)
+        elif now_us - first_us > SAME_SIGNAL_US:
             os._exit(SECOND_SIGNAL_STATUS)
-        seen.append(name)
-        on_signal(name)
 
     signals = (signal.SIGINT, signal.SIGTERM)
     for number in signals:
