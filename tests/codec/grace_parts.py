@@ -1,13 +1,15 @@
-"""Small latents and tables for the tests of the packet codec."""
+"""Small latents, tables and pictures for the tests of the codec."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from grace_codec.entropy.fit import start
 from grace_codec.entropy.tables import Tables
 from grace_codec.latents import Latents
+from grace_codec.motion import Planes
 
 LUMA, CHROMA = 6, 4
 LEVELS = 17
@@ -29,3 +31,11 @@ def latents(seed: int, height: int = 4, width: int = 5, scale: float = 0.4, leve
 
 def same(a: npt.NDArray[np.int16], b: npt.NDArray[np.int16]) -> bool:
     return bool(np.array_equal(a, b))
+
+
+def texture(height: int, width: int, seed: int = 1) -> Planes:
+    """Smooth noise: detail to match, no aliasing."""
+    rng = np.random.default_rng(seed)
+    y = cv2.GaussianBlur(rng.integers(0, 256, (height, width)).astype(np.float32), (0, 0), 1.5)
+    y = np.clip((y - 128) * 4 + 128, 0, 255).astype(np.uint8)
+    return y, y[::2, ::2].copy(), y[1::2, 1::2].copy()

@@ -1,4 +1,4 @@
-"""Compiled loops of block motion: quarter-pel interpolation, overlapped compensation, vector search.
+"""Compiled loops of block motion: quarter-pel interpolation, overlapped compensation, choice among vectors.
 
 Interpolation is in 32-bit floats that hold multiples of 1/4096 below 2^11, compensation adds multiples of 1/1024:
 exact, in any order. Reading outside a plane repeats its edge. Squares of up to 16x16 px lie in flat arrays with 24 to a
@@ -149,99 +149,39 @@ def _sad(a: Array, b: Array, inside: Array, count: int) -> Float:
     return total
 
 
-@compiled("f4(in f4[::1], f4, i8, i8)")
-def _price(logarithms: Array, bit_cost: Float, dx: int, dy: int) -> Float:
-    return bit_cost * (logarithms[abs(dx)] + logarithms[abs(dy)])
-
-
-@compiled("void(in i2[:,:,::1], i8, i8, i8[:,::1])")
-def _around(field: Array, r: int, c: int, out: Array) -> None:
-    """Vectors of the blocks above, below, left and right (the edge's own beyond it) and, first, their median: the
-    second smallest of each component."""
-    rows, columns, _ = field.shape
-    for k in range(2):
-        up, down = field[max(r - 1, 0), c, k], field[min(r + 1, rows - 1), c, k]
-        left, right = field[r, max(c - 1, 0), k], field[r, min(c + 1, columns - 1), k]
-        out[0, k] = min(max(up, down), max(left, right), max(min(up, down), min(left, right)))
-        out[1, k], out[2, k], out[3, k], out[4, k] = up, down, left, right
-
-
-@compiled("void(i8, i8, i8, i8, i8[:,::1])")
-def _cross(x: int, y: int, step: int, limit: int, out: Array) -> None:
-    """The vectors a step away from (x, y) along the axes: right, left, down, up."""
-    for k in range(4):
-        out[k, 0], out[k, 1] = x, y
-    out[0, 0], out[1, 0] = min(x + step, limit), max(x - step, -limit)
-    out[2, 1], out[3, 1] = min(y + step, limit), max(y - step, -limit)
-
-
-@compiled(
-    "void(in u1[:,::1], in u1[:,::1], in f4[:,::1], in f4[::1], f4, in f4[:,::1], in i2[:,:,:,::1], i8, i8, i8, i8,"
-    "in i2[:,:,::1], f4[:,::1], i2[:,:,::1])"
-)
-def search(
+@compiled("void(in u1[:,::1], in u1[:,::1], in f4[:,::1], in b1[:,::1], in i2[:,:,:,::1], f4, i8, i8, i2[:,:,::1])")
+def choose(
     current: Array,
     reference: Array,
     taps: Array,
-    logarithms: Array,
-    bit_cost: Float,
-    still: Array,
+    active: Array,
     offers: Array,
-    step: int,
-    limit: int,
+    still_bonus: Float,
     first: int,
     last: int,
-    before: Array,
-    sad: Array,
-    after: Array,
+    vectors: Array,
 ) -> None:
-    """One pass over the block rows first..last - 1: a better vector for each block, where there is one.
+    """Of no motion and of `offers` (n, rows, columns, 2), what predicts each active block best; rows first..last - 1.
 
-    current: (16 rows, 16 columns) px; reference: (H, W). logarithms: log2(1 + d), d up to 2·limit; bit_cost: SAD of one
-    unit. still: (rows, columns) SAD that zero motion counts for, negative infinity where a block is not searched.
-    before, after: (rows, columns, 2) vectors; sad: of `before`, then of `after`. Each block tries the n `offers`
-    (n, rows, columns, 2). With none it tries no motion, its neighbours' median and its neighbours as they were before,
-    bits counted from the median; then it descends along the axes by `step` quarter pels, halved down to one."""
+    current: (16 rows, 16 columns) px; reference: (H, W); still_bonus: SAD that no motion is forgiven. vectors: (rows,
+    columns, 2), zero before."""
     patch, across = np.zeros(_PATCH, np.float32), np.zeros(_PATCH, np.float32)
     square, mine = np.zeros(_SQUARE, np.float32), np.zeros(_SQUARE, np.float32)
     inside = np.zeros(_SQUARE, np.float32)
     for k in range(_SQUARE):
         inside[k] = np.float32(k % _ROW < _SIDE)
-    tried = np.zeros((5, 2), np.int64)
     for r in range(first, last):
-        for c in range(still.shape[1]):
-            bx, by = int(before[r, c, 0]), int(before[r, c, 1])
-            after[r, c, 0], after[r, c, 1] = bx, by
-            if still[r, c] == -np.inf:
+        for c in range(active.shape[1]):
+            if not active[r, c]:
                 continue
             _fetch(current, r * _SIDE, c * _SIDE, _SIDE, _SIDE, mine)
-            ex, ey, cost, count = 0, 0, sad[r, c], offers.shape[0]
-            for k in range(count):
-                tried[k, 0], tried[k, 1] = offers[k, r, c, 0], offers[k, r, c, 1]
-            if count == 0:
-                count = 5
-                _around(before, r, c, tried)
-                ex, ey = tried[0, 0], tried[0, 1]
-                cost += _price(logarithms, bit_cost, bx - ex, by - ey)
-                nothing = still[r, c] + _price(logarithms, bit_cost, ex, ey)
-                if nothing < cost:
-                    bx, by, sad[r, c], cost = 0, 0, still[r, c], nothing
-            stride = step
-            while True:
-                for k in range(count):
-                    vx, vy = tried[k, 0], tried[k, 1]
-                    again = vx == bx and vy == by
-                    for earlier in range(k):
-                        again |= vx == tried[earlier, 0] and vy == tried[earlier, 1]
-                    price = _price(logarithms, bit_cost, vx - ex, vy - ey)
-                    if again or not price < cost:
-                        continue
-                    _predict(reference, r * _SIDE, c * _SIDE, vx, vy, _SIDE, taps, patch, across, square)
-                    found = _sad(mine, square, inside, _SQUARE)
-                    if found + price < cost:
-                        bx, by, sad[r, c], cost = vx, vy, found, found + price
-                if stride == 0:
-                    break
-                _cross(bx, by, stride, limit, tried)
-                count, stride = 4, stride >> 1
-            after[r, c, 0], after[r, c, 1] = bx, by
+            _fetch(reference, r * _SIDE, c * _SIDE, _SIDE, _SIDE, square)
+            best = _sad(mine, square, inside, _SQUARE) - still_bonus
+            for k in range(len(offers)):
+                vx, vy = int(offers[k, r, c, 0]), int(offers[k, r, c, 1])
+                if vx == vectors[r, c, 0] and vy == vectors[r, c, 1]:
+                    continue
+                _predict(reference, r * _SIDE, c * _SIDE, vx, vy, _SIDE, taps, patch, across, square)
+                found = _sad(mine, square, inside, _SQUARE)
+                if found < best:
+                    vectors[r, c, 0], vectors[r, c, 1], best = vx, vy, found

@@ -60,7 +60,7 @@ def read_frames(path: Path, max_frames: int) -> Iterator[Planes]:
 
 def read_clip(path: Path, max_frames: int = 66, search: MotionSearch | None = None) -> Clip:
     """Decode a clip and find its motion (against the original previous frame, one search pass)."""
-    search = search or MotionSearch(rounds=1)
+    search = search or MotionSearch()
     frames = list(read_frames(path, max_frames))
     if not frames:
         raise CodecError(f"{path}: no video frames; remove the file or re-encode it")

@@ -6,28 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.codec.grace_parts import texture
 
 from grace_codec.motion import (
     BLOCK,
     MAX_VECTOR,
     Motion,
     MotionSearch,
-    Planes,
     ReferencePicture,
     fill_gaps,
     grid,
     window,
 )
-
-
-def texture(height: int, width: int, seed: int = 1) -> Planes:
-    """Smooth noise: detail to match, no aliasing."""
-    import cv2
-
-    rng = np.random.default_rng(seed)
-    y = cv2.GaussianBlur(rng.integers(0, 256, (height, width)).astype(np.float32), (0, 0), 1.5)
-    y = np.clip((y - 128) * 4 + 128, 0, 255).astype(np.uint8)
-    return y, y[::2, ::2].copy(), y[1::2, 1::2].copy()
 
 
 def field(height: int, width: int, x: int, y: int) -> Motion:

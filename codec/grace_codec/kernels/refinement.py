@@ -1,0 +1,220 @@
+"""Compiled loops that fit a motion field to a frame as overlapped compensation will use it: each vector is judged over
+the 32x32 px that its window reaches, given what the other vectors put there.
+
+Floats hold whole multiples of 1/1024, the unit of a window's weights, below 2^14: exact, in any order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from grace_codec.kernels import compiled
+
+Array = Any
+Integer = Any  # 64 bits
+Float = Any  # 32 bits
+
+SIDE = 16  # of a block, px
+WINDOW = 2 * SIDE
+BESIDE = 8  # px beyond the picture's edge; farther out, a filter sees nothing but the repeated edge
+_PARTS = 8, 16, 0, 24  # first rows of a window's parts, heavy ones first: a candidate that is already worse is given up
+_PART = 8  # rows
+DESCENTS = 3  # steps of a quarter pel in one pass, at most
+
+
+@compiled("void(in u1[:,::1], in f4[:,::1], i8, i8, i8, u1[:,:,::1])", exact_floats=True)
+def phases(source: Array, taps: Array, margin: Integer, first: Integer, last: Integer, out: Array) -> None:
+    """The picture (H, W) moved by each of 16 quarter-pel fractions, 4·x + y, into out (16, H + 2·margin, W + 2·margin).
+
+    Done are rows first..last - 1 of the H + 2·BESIDE that lie at most BESIDE px beyond an edge, as wide accordingly.
+    taps: (4, 8)."""
+    height, width = source.shape
+    wide = width + 2 * BESIDE
+    line = np.empty(wide + 7, np.float32)
+    across = np.empty((last - first + 7, wide), np.float32)
+    for fx in range(4):
+        for i in range(last - first + 7):
+            row = source[min(max(first + i - 3 - BESIDE, 0), height - 1)]
+            line[: BESIDE + 3] = row[0]
+            line[BESIDE + 3 : BESIDE + 3 + width] = row
+            line[BESIDE + 3 + width :] = row[width - 1]
+            for k in range(wide):
+                total = np.float32(0)
+                for t in range(8):
+                    total += taps[fx, t] * line[k + t]
+                across[i, k] = total
+        for fy in range(4):
+            for i in range(last - first):
+                target = out[4 * fx + fy, margin - BESIDE + first + i, margin - BESIDE : margin + BESIDE + width]
+                a, b, c, d = across[i], across[i + 1], across[i + 2], across[i + 3]
+                e, f, g, h = across[i + 4], across[i + 5], across[i + 6], across[i + 7]
+                p = taps[fy]
+                for k in range(wide):
+                    value = p[0] * a[k] + p[1] * b[k] + p[2] * c[k] + p[3] * d[k]
+                    value += p[4] * e[k] + p[5] * f[k] + p[6] * g[k] + p[7] * h[k]
+                    target[k] = np.uint8(np.int32(min(max(np.rint(value), np.float32(0)), np.float32(255))))
+
+
+@compiled("void(in u1[:,:,::1], in f4[:,::1], i8, i8, i8, i8, i8, f4, f4[:,::1])", exact_floats=True)
+def _put(
+    moved: Array, weights: Array, margin: Integer, top: Integer, left: Integer, vx: Integer, vy: Integer, sign: Float,
+    total: Array,
+) -> None:  # fmt: skip
+    """Add (sign 1) or take away (−1) what a vector puts under the window at (top, left)."""
+    height, width = total.shape
+    plane = moved[4 * (vx & 3) + (vy & 3)]
+    first, last = max(0, -left), min(WINDOW, width - left)
+    y, x = margin + top + (vy >> 2), margin + left + (vx >> 2)
+    for i in range(max(0, -top), min(WINDOW, height - top)):
+        source, weight = plane[y + i, x + first : x + last], weights[i, first:last]
+        into = total[top + i, left + first : left + last]
+        for j in range(last - first):
+            into[j] += sign * weight[j] * np.float32(source[j])
+
+
+@compiled("void(in u1[:,:,::1], in f4[:,::1], i8, in i2[:,:,::1], f4[:,::1])")
+def mix(moved: Array, weights: Array, margin: Integer, field: Array, total: Array) -> None:
+    """The overlapped prediction, not rounded, into total (H, W). field: as for `refine`."""
+    total[:] = 0
+    for r in range(field.shape[0]):
+        for c in range(field.shape[1]):
+            vx, vy = np.int64(field[r, c, 0]), np.int64(field[r, c, 1])
+            top, left = (r - 1) * SIDE - SIDE // 2, (c - 1) * SIDE - SIDE // 2
+            _put(moved, weights, margin, top, left, vx, vy, np.float32(1), total)
+
+
+@compiled("f4(in f4[:,::1], in f4[:,::1], in u1[:,:,::1], i8, i8, i8, i8, f4)", exact_floats=True)
+def _misfit(
+    wanted: Array, weights: Array, moved: Array, y: Integer, x: Integer, vx: Integer, vy: Integer, most: Float
+) -> Float:
+    """Sum of |wanted − weight · pixel| over a window whose corner is at (y, x) of the phases, moved by a vector; or
+    anything of at least `most` as soon as that much is sure."""
+    plane = moved[4 * (vx & 3) + (vy & 3)]
+    top, left = y + (vy >> 2), x + (vx >> 2)
+    total = np.float32(0)
+    for part in range(4):
+        start = _PARTS[part]
+        for i in range(start, start + _PART):
+            want, weight, source = wanted[i], weights[i], plane[top + i, left : left + WINDOW]
+            for j in range(WINDOW):
+                total += abs(want[j] - weight[j] * np.float32(source[j]))
+        if total >= most:
+            break
+    return total
+
+
+@compiled(
+    "void(in u1[:,::1], in u1[:,:,::1], in f4[:,::1], in f4[:,::1], i8, i8, i8, i8, i8, f4[:,::1], f4[:,::1])",
+    exact_floats=True,
+)
+def _open_window(
+    current: Array,
+    moved: Array,
+    total: Array,
+    weights: Array,
+    margin: Integer,
+    y: Integer,
+    x: Integer,
+    vx: Integer,
+    vy: Integer,
+    wanted: Array,
+    mine: Array,
+) -> None:
+    """What the window at (y, x) should add to `total` less what its vector adds to it; its weights, zero outside."""
+    height, width = current.shape
+    plane = moved[4 * (vx & 3) + (vy & 3)]
+    top, bottom, left, right = max(0, -y), min(WINDOW, height - y), max(0, -x), min(WINDOW, width - x)
+    if bottom - top < WINDOW or right - left < WINDOW:
+        wanted[:], mine[:] = np.float32(0), np.float32(0)
+    u, v = margin + y + (vy >> 2), margin + x + (vx >> 2)
+    for i in range(top, bottom):
+        pixels, others = current[y + i, x + left : x + right], total[y + i, x + left : x + right]
+        want, my, weight = wanted[i, left:right], mine[i, left:right], weights[i, left:right]
+        source = plane[u + i, v + left : v + right]
+        for j in range(right - left):
+            want[j] = np.float32(pixels[j]) - others[j] + weight[j] * np.float32(source[j])
+            my[j] = weight[j]
+
+
+@compiled("void(in i2[:,:,::1], i8, i8, i8[:,::1])")
+def _around(field: Array, r: Integer, c: Integer, out: Array) -> None:
+    """The median (second smallest of each component) of the four vectors beside (r, c), these, and no motion."""
+    for k in range(2):
+        up, down = np.int64(field[r - 1, c, k]), np.int64(field[r + 1, c, k])
+        left, right = np.int64(field[r, c - 1, k]), np.int64(field[r, c + 1, k])
+        out[0, k] = min(max(up, down), max(left, right), max(min(up, down), min(left, right)))
+        out[1, k], out[2, k], out[3, k], out[4, k], out[5, k] = up, down, left, right, 0
+
+
+@compiled("void(i8, i8, i8, i8[:,::1])")
+def _cross(x: Integer, y: Integer, limit: Integer, out: Array) -> None:
+    """The vectors a quarter pel away: right, left, down, up."""
+    for k in range(4):
+        out[k, 0], out[k, 1] = x, y
+    out[0, 0], out[1, 0] = min(x + 1, limit), max(x - 1, -limit)
+    out[2, 1], out[3, 1] = min(y + 1, limit), max(y - 1, -limit)
+
+
+@compiled(
+    "void(in u1[:,::1], in u1[:,:,::1], in f4[:,::1], i8, in f4[::1], in b1[:,::1], i8, i8, i8, i8,"
+    "b1[:,::1], i2[:,:,::1], f4[:,::1])"
+)
+def refine(
+    current: Array,
+    moved: Array,
+    weights: Array,
+    margin: Integer,
+    prices: Array,
+    active: Array,
+    limit: Integer,
+    parity: Integer,
+    first: Integer,
+    last: Integer,
+    stale: Array,
+    field: Array,
+    total: Array,
+) -> None:
+    """Better vectors for the active blocks of rows 2r + parity, r in first..last - 1; windows of two such rows do not
+    touch, so that any part of them may be done at any time.
+
+    current: (H, W) px; moved: its reference's `phases`; weights: (32, 32); prices: SAD that a vector's component costs
+    which differs by d quarter pels from its neighbours' median. Changed in place: total (H, W), the `mix` of field; and
+    with a ring of blocks around, field, the vectors (…, 2), and stale, which blocks to look at: since they were last
+    looked at they changed, or their neighbours did."""
+    tried = np.zeros((6, 2), np.int64)
+    wanted, mine = np.zeros((WINDOW, WINDOW), np.float32), np.zeros((WINDOW, WINDOW), np.float32)
+    for r in range(2 * first + parity, min(2 * last + parity, active.shape[0]), 2):
+        for c in range(active.shape[1]):
+            if not (active[r, c] and stale[r + 1, c + 1]):
+                continue
+            stale[r + 1, c + 1] = False
+            y, x = r * SIDE - SIDE // 2, c * SIDE - SIDE // 2
+            bx, by = np.int64(field[r + 1, c + 1, 0]), np.int64(field[r + 1, c + 1, 1])
+            _open_window(current, moved, total, weights, margin, y, x, bx, by, wanted, mine)
+            _around(field, r + 1, c + 1, tried)
+            ex, ey = tried[0, 0], tried[0, 1]
+            best = _misfit(wanted, mine, moved, margin + y, margin + x, bx, by, np.float32(np.inf))
+            best += prices[abs(bx - ex)] + prices[abs(by - ey)]
+            count = 6
+            for descent in range(DESCENTS + 1):
+                sx, sy = bx, by
+                for k in range(count):
+                    vx, vy = tried[k, 0], tried[k, 1]
+                    price = prices[abs(vx - ex)] + prices[abs(vy - ey)]
+                    if (vx == bx and vy == by) or price >= best:
+                        continue
+                    found = price + _misfit(wanted, mine, moved, margin + y, margin + x, vx, vy, best - price)
+                    if found < best:
+                        bx, by, best = vx, vy, found
+                if descent and sx == bx and sy == by:
+                    break
+                _cross(bx, by, limit, tried)
+                count = 4
+            ox, oy = np.int64(field[r + 1, c + 1, 0]), np.int64(field[r + 1, c + 1, 1])
+            if bx != ox or by != oy:
+                _put(moved, weights, margin, y, x, ox, oy, np.float32(-1), total)
+                _put(moved, weights, margin, y, x, bx, by, np.float32(1), total)
+                field[r + 1, c + 1, 0], field[r + 1, c + 1, 1] = bx, by
+                stale[r : r + 3, c : c + 3] = True
