@@ -15,7 +15,7 @@ from grace_codec.clip import VideoClip
 
 __all__ = ["PAYLOAD_VERSION", "SCHEMES", "LiveScheme", "MakeScheme", "Progress", "Scheme", "live_scheme"]
 
-PAYLOAD_VERSION: Final = 1
+PAYLOAD_VERSION: Final = 2  # 1 predicted under tents over two blocks
 """Of what the codec puts into a packet (docs/bitstream.md); counts incompatible changes, negotiated in a live call."""
 
 Progress = Callable[[int, int], None]

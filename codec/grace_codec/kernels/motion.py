@@ -1,6 +1,6 @@
 """Compiled loops of block motion: quarter-pel interpolation, overlapped compensation, choice among vectors.
 
-Interpolation is in 32-bit floats that hold multiples of 1/4096 below 2^11, compensation adds multiples of 1/1024:
+Interpolation is in 32-bit floats that hold multiples of 1/4096 below 2^11, compensation adds multiples of 1/4096:
 exact, in any order. Reading outside a plane repeats its edge. Squares of up to 16x16 px lie in flat arrays with 24 to a
 row: what the filters need around them lies beside them, and one long loop is what a compiler makes the most of.
 """
@@ -77,68 +77,68 @@ def _predict(
         out[k] = _pixel(before[k])
 
 
-@compiled("void(i8, f4[:,::1])")
-def _windows(block: int, out: Array) -> None:
-    """Overlap weights of the four blocks (before and after, row by row) around a cell, (4, _SQUARE): a tent."""
-    for i in range(block):
-        for j in range(block):
-            y, x = np.float32(2 * i + 1) / np.float32(2 * block), np.float32(2 * j + 1) / np.float32(2 * block)
-            k = i * _ROW + j
-            out[0, k], out[1, k] = (np.float32(1) - y) * (np.float32(1) - x), (np.float32(1) - y) * x
-            out[2, k], out[3, k] = y * (np.float32(1) - x), y * x
+@compiled("void(in f4[:,::1], i8, f4[:,::1])")
+def _shares(weights: Array, block: int, out: Array) -> None:
+    """What a block's pixels take of the vectors around it, row by row, (9, _SQUARE). weights: a vector's window."""
+    for q in range(9):
+        top, left = (2 - q // 3) * block, (2 - q % 3) * block
+        for i in range(block):
+            for j in range(block):
+                out[q, i * _ROW + j] = weights[top + i, left + j]
 
 
-@compiled("void(in f4[::1], in f4[:,::1], i8, i8, f4[::1])", exact_floats=True)
-def _blend(square: Array, windows: Array, same: int, count: int, total: Array) -> None:
-    """Add a square under the windows whose bit is set in `same`."""
-    a, b = np.float32(same & 1), np.float32(same >> 1 & 1)
-    c, d = np.float32(same >> 2 & 1), np.float32(same >> 3 & 1)
-    w, x, y, z = windows[0], windows[1], windows[2], windows[3]
+@compiled("void(in f4[::1], in f4[:,::1], i8, i8, f4[::1], f4[::1])", exact_floats=True)
+def _blend(square: Array, shares: Array, same: int, count: int, share: Array, total: Array) -> None:
+    """Add a square by the shares whose bit is set in `same`. share: scratch."""
+    share[:count] = np.float32(0)
+    for q in range(9):
+        if same >> q & 1:
+            mine = shares[q]
+            for k in range(count):
+                share[k] += mine[k]
     for k in range(count):
-        total[k] += square[k] * (a * w[k] + b * x[k] + c * y[k] + d * z[k])
+        total[k] += square[k] * share[k]
 
 
 @compiled("void(in f4[::1], i8, i8, i8, u1[:,::1])")
 def _put(total: Array, top: int, left: int, block: int, out: Array) -> None:
-    """Round a square into the plane, as far as it lies inside."""
-    height, width = out.shape
-    first, last = max(0, -left), min(block, width - left)
-    for i in range(max(0, -top), min(block, height - top)):
-        line, mine = out[top + i, left + first : left + last], total[i * _ROW + first : i * _ROW + last]
-        for j in range(last - first):
+    """Round a square into the plane."""
+    for i in range(block):
+        line, mine = out[top + i, left : left + block], total[i * _ROW : i * _ROW + block]
+        for j in range(block):
             line[j] = np.uint8(np.int32(_pixel(mine[j])))
 
 
-@compiled("void(in u1[:,::1], in i2[:,:,::1], i8, in f4[:,::1], i8, i8, u1[:,::1])")
-def overlap(source: Array, field: Array, block: int, taps: Array, first: int, last: int, out: Array) -> None:
-    """Overlapped compensation of one plane (H, W) into out, its size rounded up to blocks of 16 or 8.
+@compiled("void(in u1[:,::1], in i2[:,:,::1], i8, in f4[:,::1], in f4[:,::1], i8, i8, u1[:,::1])")
+def overlap(
+    source: Array, field: Array, block: int, taps: Array, weights: Array, first: int, last: int, out: Array
+) -> None:
+    """Overlapped compensation of a plane (H, W) into block rows first..last - 1 of out, its size rounded up to blocks.
 
-    field: (rows + 2, columns + 2, 2) quarter pels (x, y), edges repeated once around. A cell is the square between the
-    centres of four blocks; rows first..last - 1 of the rows + 1 rows of cells are done. A cell whose vectors agree is
-    predicted once."""
+    field: (rows + 2, columns + 2, 2) quarter pels (x, y), edges repeated once around; block: 16 or 8 px; weights: of a
+    vector's window. Where
+    several of the nine vectors around a block agree, they are predicted once."""
     patch, across = np.zeros(_PATCH, np.float32), np.zeros(_PATCH, np.float32)
-    square, total = np.zeros(_SQUARE, np.float32), np.zeros(_SQUARE, np.float32)
-    windows = np.zeros((4, _SQUARE), np.float32)
-    _windows(block, windows)
+    square, total, share = np.zeros(_SQUARE, np.float32), np.zeros(_SQUARE, np.float32), np.zeros(_SQUARE, np.float32)
+    shares = np.zeros((9, _SQUARE), np.float32)
+    _shares(weights, block, shares)
     for r in range(first, last):
-        top = r * block - block // 2
-        for c in range(field.shape[1] - 1):
-            left = c * block - block // 2
+        for c in range(field.shape[1] - 2):
             total[:] = np.float32(0)
             done = 0
-            for q in range(4):
+            for q in range(9):
                 if done >> q & 1:
                     continue
-                vx, vy = field[r + (q >> 1), c + (q & 1), 0], field[r + (q >> 1), c + (q & 1), 1]
+                vx, vy = field[r + q // 3, c + q % 3, 0], field[r + q // 3, c + q % 3, 1]
                 same = 0
-                for k in range(q, 4):
-                    if field[r + (k >> 1), c + (k & 1), 0] == vx and field[r + (k >> 1), c + (k & 1), 1] == vy:
+                for k in range(q, 9):
+                    if field[r + k // 3, c + k % 3, 0] == vx and field[r + k // 3, c + k % 3, 1] == vy:
                         same |= 1 << k
                 done |= same
-                _predict(source, top, left, vx, vy, block, taps, patch, across, square)
-                if same < 15:
-                    _blend(square, windows, same, block * _ROW, total)
-            _put(square if same == 15 else total, top, left, block, out)
+                _predict(source, r * block, c * block, vx, vy, block, taps, patch, across, square)
+                if same < 511:
+                    _blend(square, shares, same, block * _ROW, share, total)
+            _put(square if same == 511 else total, r * block, c * block, block, out)
 
 
 @compiled("f4(in f4[::1], in f4[::1], in f4[::1], i8)", exact_floats=True)

@@ -1,7 +1,8 @@
-"""Compiled loops that fit a motion field to a frame as overlapped compensation will use it: each vector is judged over
-the 32x32 px that its window reaches, given what the other vectors put there.
+"""Compiled loops that fit a motion field to a frame as overlapped compensation will use it: each vector is judged by
+the middle of its window, where nine tenths of its weight are, given what the other vectors put there.
 
-Floats hold whole multiples of 1/1024, the unit of a window's weights, below 2^14: exact, in any order.
+Predictions are in 32-bit floats that hold multiples of 1/4096 below 2^12: exact, in any order. Sums of differences may
+be rounded; they choose among vectors, and only a sender has to choose.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ Integer = Any  # 64 bits
 Float = Any  # 32 bits
 
 SIDE = 16  # of a block, px
-WINDOW = 2 * SIDE
+WINDOW = 3 * SIDE
+JUDGED = 2 * SIDE  # px, the middle of a window
 BESIDE = 8  # px beyond the picture's edge; farther out, a filter sees nothing but the repeated edge
-_PARTS = 8, 16, 0, 24  # first rows of a window's parts, heavy ones first: a candidate that is already worse is given up
+_PARTS = 8, 16, 0, 24  # first rows of the parts of what is judged, heavy ones first: what is already worse is given up
 _PART = 8  # rows
 DESCENTS = 3  # steps of a quarter pel in one pass, at most
 
@@ -57,16 +59,25 @@ def phases(source: Array, taps: Array, margin: Integer, first: Integer, last: In
                     target[k] = np.uint8(np.int32(min(max(np.rint(value), np.float32(0)), np.float32(255))))
 
 
-@compiled("void(in u1[:,:,::1], in f4[:,::1], i8, i8, i8, i8, i8, f4, f4[:,::1])", exact_floats=True)
+@compiled("void(in u1[:,:,::1], in f4[:,::1], i8, i8, i8, i8, i8, i8, f4, f4[:,::1])", exact_floats=True)
 def _put(
-    moved: Array, weights: Array, margin: Integer, top: Integer, left: Integer, vx: Integer, vy: Integer, sign: Float,
+    moved: Array,
+    weights: Array,
+    margin: Integer,
+    above: Integer,
+    top: Integer,
+    left: Integer,
+    vx: Integer,
+    vy: Integer,
+    sign: Float,
     total: Array,
-) -> None:  # fmt: skip
-    """Add (sign 1) or take away (−1) what a vector puts under the window at (top, left)."""
+) -> None:
+    """Add (sign 1) or take away (−1) what a vector puts under the window at (top, left) of total, which begins `above`
+    rows down the picture."""
     height, width = total.shape
     plane = moved[4 * (vx & 3) + (vy & 3)]
     first, last = max(0, -left), min(WINDOW, width - left)
-    y, x = margin + top + (vy >> 2), margin + left + (vx >> 2)
+    y, x = margin + above + top + (vy >> 2), margin + left + (vx >> 2)
     for i in range(max(0, -top), min(WINDOW, height - top)):
         source, weight = plane[y + i, x + first : x + last], weights[i, first:last]
         into = total[top + i, left + first : left + last]
@@ -74,22 +85,26 @@ def _put(
             into[j] += sign * weight[j] * np.float32(source[j])
 
 
-@compiled("void(in u1[:,:,::1], in f4[:,::1], i8, in i2[:,:,::1], f4[:,::1])")
-def mix(moved: Array, weights: Array, margin: Integer, field: Array, total: Array) -> None:
-    """The overlapped prediction, not rounded, into total (H, W). field: as for `refine`."""
-    total[:] = 0
-    for r in range(field.shape[0]):
+@compiled("void(in u1[:,:,::1], in f4[:,::1], i8, in i2[:,:,::1], i8, i8, f4[:,::1])")
+def mix(
+    moved: Array, weights: Array, margin: Integer, field: Array, first: Integer, last: Integer, total: Array
+) -> None:
+    """The overlapped prediction, not rounded, into block rows first..last - 1 of total (H, W). field: see `refine`."""
+    above = first * SIDE
+    part = total[above : last * SIDE]
+    part[:] = 0
+    for r in range(first, last + 2):
         for c in range(field.shape[1]):
             vx, vy = np.int64(field[r, c, 0]), np.int64(field[r, c, 1])
-            top, left = (r - 1) * SIDE - SIDE // 2, (c - 1) * SIDE - SIDE // 2
-            _put(moved, weights, margin, top, left, vx, vy, np.float32(1), total)
+            top, left = (r - 2) * SIDE - above, (c - 2) * SIDE
+            _put(moved, weights, margin, above, top, left, vx, vy, np.float32(1), part)
 
 
 @compiled("f4(in f4[:,::1], in f4[:,::1], in u1[:,:,::1], i8, i8, i8, i8, f4)", exact_floats=True)
 def _misfit(
     wanted: Array, weights: Array, moved: Array, y: Integer, x: Integer, vx: Integer, vy: Integer, most: Float
 ) -> Float:
-    """Sum of |wanted − weight · pixel| over a window whose corner is at (y, x) of the phases, moved by a vector; or
+    """Sum of |wanted − weight · pixel| over a square whose corner is at (y, x) of the phases, moved by a vector; or
     anything of at least `most` as soon as that much is sure."""
     plane = moved[4 * (vx & 3) + (vy & 3)]
     top, left = y + (vy >> 2), x + (vx >> 2)
@@ -97,8 +112,8 @@ def _misfit(
     for part in range(4):
         start = _PARTS[part]
         for i in range(start, start + _PART):
-            want, weight, source = wanted[i], weights[i], plane[top + i, left : left + WINDOW]
-            for j in range(WINDOW):
+            want, weight, source = wanted[i], weights[i], plane[top + i, left : left + JUDGED]
+            for j in range(JUDGED):
                 total += abs(want[j] - weight[j] * np.float32(source[j]))
         if total >= most:
             break
@@ -109,7 +124,7 @@ def _misfit(
     "void(in u1[:,::1], in u1[:,:,::1], in f4[:,::1], in f4[:,::1], i8, i8, i8, i8, i8, f4[:,::1], f4[:,::1])",
     exact_floats=True,
 )
-def _open_window(
+def _open(
     current: Array,
     moved: Array,
     total: Array,
@@ -122,16 +137,18 @@ def _open_window(
     wanted: Array,
     mine: Array,
 ) -> None:
-    """What the window at (y, x) should add to `total` less what its vector adds to it; its weights, zero outside."""
+    """Of the square at (y, x), the middle of a window: what `total` lacks without the window's vector, and the window's
+    weights, zero outside the picture."""
     height, width = current.shape
+    edge = (WINDOW - JUDGED) // 2
     plane = moved[4 * (vx & 3) + (vy & 3)]
-    top, bottom, left, right = max(0, -y), min(WINDOW, height - y), max(0, -x), min(WINDOW, width - x)
-    if bottom - top < WINDOW or right - left < WINDOW:
+    top, bottom, left, right = max(0, -y), min(JUDGED, height - y), max(0, -x), min(JUDGED, width - x)
+    if bottom - top < JUDGED or right - left < JUDGED:
         wanted[:], mine[:] = np.float32(0), np.float32(0)
     u, v = margin + y + (vy >> 2), margin + x + (vx >> 2)
     for i in range(top, bottom):
         pixels, others = current[y + i, x + left : x + right], total[y + i, x + left : x + right]
-        want, my, weight = wanted[i, left:right], mine[i, left:right], weights[i, left:right]
+        want, my, weight = wanted[i, left:right], mine[i, left:right], weights[edge + i, edge + left : edge + right]
         source = plane[u + i, v + left : v + right]
         for j in range(right - left):
             want[j] = np.float32(pixels[j]) - others[j] + weight[j] * np.float32(source[j])
@@ -169,30 +186,30 @@ def refine(
     prices: Array,
     active: Array,
     limit: Integer,
-    parity: Integer,
+    start: Integer,
     first: Integer,
     last: Integer,
     stale: Array,
     field: Array,
     total: Array,
 ) -> None:
-    """Better vectors for the active blocks of rows 2r + parity, r in first..last - 1; windows of two such rows do not
+    """Better vectors for the active blocks of rows 3r + start, r in first..last - 1; windows of two such rows do not
     touch, so that any part of them may be done at any time.
 
-    current: (H, W) px; moved: its reference's `phases`; weights: (32, 32); prices: SAD that a vector's component costs
+    current: (H, W) px; moved: its reference's `phases`; weights: (48, 48); prices: SAD that a vector's component costs
     which differs by d quarter pels from its neighbours' median. Changed in place: total (H, W), the `mix` of field; and
     with a ring of blocks around, field, the vectors (…, 2), and stale, which blocks to look at: since they were last
     looked at they changed, or their neighbours did."""
     tried = np.zeros((6, 2), np.int64)
-    wanted, mine = np.zeros((WINDOW, WINDOW), np.float32), np.zeros((WINDOW, WINDOW), np.float32)
-    for r in range(2 * first + parity, min(2 * last + parity, active.shape[0]), 2):
+    wanted, mine = np.zeros((JUDGED, JUDGED), np.float32), np.zeros((JUDGED, JUDGED), np.float32)
+    for r in range(3 * first + start, min(3 * last + start, active.shape[0]), 3):
         for c in range(active.shape[1]):
             if not (active[r, c] and stale[r + 1, c + 1]):
                 continue
             stale[r + 1, c + 1] = False
             y, x = r * SIDE - SIDE // 2, c * SIDE - SIDE // 2
             bx, by = np.int64(field[r + 1, c + 1, 0]), np.int64(field[r + 1, c + 1, 1])
-            _open_window(current, moved, total, weights, margin, y, x, bx, by, wanted, mine)
+            _open(current, moved, total, weights, margin, y, x, bx, by, wanted, mine)
             _around(field, r + 1, c + 1, tried)
             ex, ey = tried[0, 0], tried[0, 1]
             best = _misfit(wanted, mine, moved, margin + y, margin + x, bx, by, np.float32(np.inf))
@@ -214,7 +231,8 @@ def refine(
                 count = 4
             ox, oy = np.int64(field[r + 1, c + 1, 0]), np.int64(field[r + 1, c + 1, 1])
             if bx != ox or by != oy:
-                _put(moved, weights, margin, y, x, ox, oy, np.float32(-1), total)
-                _put(moved, weights, margin, y, x, bx, by, np.float32(1), total)
+                top, left = (r - 1) * SIDE, (c - 1) * SIDE
+                _put(moved, weights, margin, 0, top, left, ox, oy, np.float32(-1), total)
+                _put(moved, weights, margin, 0, top, left, bx, by, np.float32(1), total)
                 field[r + 1, c + 1, 0], field[r + 1, c + 1, 1] = bx, by
                 stale[r : r + 3, c : c + 3] = True

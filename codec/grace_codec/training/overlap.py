@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from grace_codec.motion import BLOCK, PADDING, PHASES, corner, taps, window
+from grace_codec.motion import BLOCK, PADDING, PHASES, taps, window
 
 
 def compensate(y: Tensor, uv: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
@@ -45,14 +45,13 @@ def _overlap(plane: Tensor, field: Tensor, block: int) -> Tensor:
     start = code * (tall * wide) + (whole[:, 1] + pad) * wide + whole[:, 0] + pad  # (B, h + 2, w + 2)
     rows = torch.arange(height, device=plane.device)[:, None] * wide
     own = rows + torch.arange(width, device=plane.device)[None]
-    tent = torch.from_numpy(window(block)).to(plane.device)
+    weights = torch.from_numpy(window(block)).to(plane.device)
     total = torch.zeros_like(plane[:, 0])
-    for i in (0, 1):
-        for j in (0, 1):
-            part = start[:, i::2, j::2].repeat_interleave(2 * block, 1).repeat_interleave(2 * block, 2)
-            weight = tent.repeat(part.shape[1] // (2 * block), part.shape[2] // (2 * block))
-            top, left = corner(block, i), corner(block, j)
-            where = part[:, top : top + height, left : left + width] + own
-            pixels = phases.reshape(b, -1).gather(1, where.reshape(b, -1)).reshape(total.shape)
-            total = total + pixels * weight[top : top + height, left : left + width]
+    h, w = height // block, width // block
+    for i in range(3):
+        for j in range(3):
+            part = start[:, i : i + h, j : j + w].repeat_interleave(block, 1).repeat_interleave(block, 2)
+            share = weights[(2 - i) * block : (3 - i) * block, (2 - j) * block : (3 - j) * block].repeat(h, w)
+            pixels = phases.reshape(b, -1).gather(1, (part + own).reshape(b, -1)).reshape(total.shape)
+            total = total + pixels * share
     return total.round()[:, None]

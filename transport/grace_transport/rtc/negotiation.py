@@ -26,7 +26,7 @@ _DYNAMIC = range(97, 128)  # RFC 3551 6, from where aiortc counts its own video 
 
 
 def fmtp(identity: Identity) -> dict[str, int | str | None]:
-    """`version=1;bitstream=1;profile=1;model=96d3a576`: wire, payload format, profile, its numbers."""
+    """`version=1;bitstream=2;profile=1;model=96d3a576`: wire, payload format, profile, its numbers."""
     return {
         "version": str(VERSION),
         "bitstream": str(identity.bitstream),
