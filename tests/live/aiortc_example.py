@@ -79,6 +79,7 @@ def main() -> int:
     parser.add_argument("--other-plain", action="store_true", help="the answering end has no plug-in: VP8 by fallback")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "aiortc-suite")
     wanted = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job, and so its children, would ignore it
     folder = wanted.folder
     script = fetch(folder) / "examples" / "videostream-cli" / "cli.py"
     for name in ("socket", "at-offer.mp4", "at-answer.mp4"):
