@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,13 @@ class Candidates:
     finest: int
 
 
+class _Kept(NamedTuple):
+    """What is not zero at a level: positions among the candidates, magnitudes."""
+
+    where: npt.NDArray[np.int64]
+    magnitude: Floats
+
+
 class FrameQuantizer:
     """Quantizes one frame's residual, (C, H, W) float, at any level, as models/transform.py says."""
 
@@ -47,6 +55,7 @@ class FrameQuantizer:
         self._counts = counts.astype(np.float64)
         self._reach = np.repeat(tf.reach(luma), 4)  # by luma channel
         self._candidates = self._find(finest)
+        self._known: dict[tuple[int, float], _Kept] = {}
         self.sparing: tuple[int, float] = -1, 0.0  # a level, and by how much its thresholds are raised
 
     def _find(self, finest: int) -> Candidates:
@@ -54,23 +63,28 @@ class FrameQuantizer:
         index = np.flatnonzero(magnitude >= (tf.DEAD_ZONE * self._steps(finest))[:, None, None])
         return Candidates(index, magnitude.reshape(-1).take(index), index // self._residual[0].size, finest)
 
-    def _symbols(self, level: int) -> tuple[npt.NDArray[np.int64], Floats]:
-        """(positions among the candidates, magnitudes) of what is not zero at a level."""
+    def _symbols(self, level: int) -> _Kept:
         if level > self._candidates.finest:
             self._candidates = self._find(level)
+            self._known.clear()
+        how = level, self.sparing[1] if level == self.sparing[0] else 0.0
+        if how not in self._known:
+            self._known[how] = self._quantized(*how)
+        return self._known[how]
+
+    def _quantized(self, level: int, sparing: float) -> _Kept:
         found = self._candidates
         scaled = found.magnitude * (1 / self._steps(level)).take(found.channel)
         some = np.flatnonzero(scaled >= tf.DEAD_ZONE)
         scaled, scale = scaled.take(some), self._scale_of.take(found.channel.take(some))
         mean = np.bincount(scale, np.floor(scaled + tf.MEAN_ROUNDING), len(self._counts)) / self._counts
         threshold, rounding = _decisions(mean)
-        if level == self.sparing[0]:
-            threshold *= 1 + np.float32(self.sparing[1])
+        threshold *= 1 + np.float32(sparing)
         keep = np.flatnonzero(scaled >= threshold.take(scale))
         some, scaled = some.take(keep), scaled.take(keep)
         values = np.maximum(np.floor(scaled + rounding.take(scale.take(keep))), 1)
         seen = self._visible(some, values, level)
-        return some[seen], values[seen]
+        return _Kept(some[seen], values[seen])
 
     def _visible(self, some: npt.NDArray[np.int64], values: Floats, level: int) -> npt.NDArray[np.bool_]:
         """Which of these values lie in 8x8 luma blocks whose change can be seen in an 8-bit picture; all of chroma."""
