@@ -126,6 +126,18 @@ def test_after_a_large_drop_the_old_rate_is_probed_once_it_recovers() -> None:
     assert controller.idle
 
 
+def test_what_a_probe_promised_and_the_next_moment_disproved_is_not_probed_for() -> None:
+    controller = _settled(300_000)
+    controller.on_alr(3 * S, 3 * S)
+    controller.on_estimate(1_600_000, FREE, 3 * S)
+    controller.on_estimate(450_000, FREE, 3 * S + S // 2)
+    controller.on_recovered(4 * S)
+    assert controller.idle
+    controller.on_estimate(290_000, FREE, 5 * S)  # from a rate that has stood since
+    controller.on_recovered(6 * S)
+    assert _rates(controller) == [382_500]
+
+
 def test_drop_is_not_probed_for_without_alr_or_long_after() -> None:
     busy, late = _settled(2_000_000), _settled(2_000_000)
     busy.on_estimate(1_000_000, FREE, 3 * S)

@@ -1,7 +1,8 @@
 """When to probe for more bandwidth, and how hard. Sends nothing; knows no packets.
 
-Dialect: libwebrtc's `probe_controller.cc`, without network state estimates and repeated initial probes. One addition:
-periodic probes not only in ALR but whenever the estimate is held down by what is sent. libwebrtc and str0m pad then.
+Dialect: libwebrtc's `probe_controller.cc`, without network state estimates and repeated initial probes. Additions:
+periodic probes not only in ALR but whenever the estimate is held down by what is sent (libwebrtc and str0m pad then);
+and no probe for what a probe had promised and the next moment disproved.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ ALR_SCALE, ALR_INTERVAL_US = 2.0, 5_000_000
 LOSS_LIMITED_SCALE = 1.5
 MIN_DURATION_US, MAX_DURATION_US, JITTERS = 15_000, 100_000, 4  # a probe shorter than the jitter measures the jitter
 DROP, DROP_TIMEOUT_US = 0.66, 5_000_000  # an estimate that fell below this share of the last one, so recently
+TRIED_US = 1_000_000  # an estimate that jumped up by as much so recently was not tried yet: its fall is its correction
 AFTER_DROP, UNCERTAINTY = 0.85, 0.05  # of the rate before it: worth a probe if it would still be news
 ALR_ENDED_US = 3_000_000
 DROP_PROBE_INTERVAL_US = 5_000_000
@@ -58,6 +60,7 @@ class ProbeController:
         self._alr_ended_us: int | None = None
         self._held_us: int | None = None
         self._drop: tuple[int, int] | None = None  # (when, rate before)
+        self._jumped_us: int | None = None
         self._drop_probed_us: int | None = None
         self._next_id = 1
         self._duration_us = MIN_DURATION_US
@@ -82,7 +85,10 @@ class ProbeController:
     def on_estimate(self, rate_bps: int, permit: ProbePermit, now_us: int) -> None:
         """The target changed, or was confirmed."""
         self._permit = permit
-        if rate_bps < DROP * self._estimate_bps:
+        if self._estimate_bps < DROP * rate_bps:
+            self._jumped_us = now_us
+        untried = self._jumped_us is not None and now_us - self._jumped_us < TRIED_US
+        if rate_bps < DROP * self._estimate_bps and not untried:
             self._drop = now_us, self._estimate_bps
         self._estimate_bps = rate_bps
         if self._state is _State.WAITING and rate_bps > self._further_bps:
