@@ -9,6 +9,7 @@ has it (0.1 % of rate); the scale, where it would lose the low bits, is computed
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -180,9 +181,17 @@ def _lost_at_eighth(lost: Node) -> Node:
     return op.concat([_shuffle(residual, 2), doubled], 1)
 
 
+@cache
+def _core() -> ov.Core:
+    """One for the process, and never given up: each one's CPU plugin puts a signal stack of its own under the thread that
+    loads it, and takes it away when it goes itself. Of two that go in the order in which they came, the first one's stack
+    is put back unmapped, and the next signal, Ctrl-C for one, is a segmentation fault (seen with OpenVINO 2026.4)."""
+    return ov.Core()
+
+
 class OpenVinoNetworks:
     def __init__(self, weights: Mapping[str, object], threads: int) -> None:
-        core = ov.Core()
+        core = _core()
         short = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
         def compiled(model: ov.Model, precision: str) -> ov.InferRequest:
