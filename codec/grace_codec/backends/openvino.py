@@ -183,9 +183,9 @@ def _lost_at_eighth(lost: Node) -> Node:
 
 @cache
 def _core() -> ov.Core:
-    """One for the process, and never given up: each one's CPU plugin puts a signal stack of its own under the thread that
-    loads it, and takes it away when it goes itself. Of two that go in the order in which they came, the first one's stack
-    is put back unmapped, and the next signal, Ctrl-C for one, is a segmentation fault (seen with OpenVINO 2026.4)."""
+    """One for the process, and never given up: its CPU plugin puts a signal stack under the thread that loads it, and
+    takes it away when it goes. Of two cores that go in the order in which they came, the first one's stack is put back
+    unmapped, and the next signal, Ctrl-C for one, is a segmentation fault (seen with OpenVINO 2026.4)."""
     return ov.Core()
 
 
