@@ -116,8 +116,7 @@ def overlap(
     """Overlapped compensation of a plane (H, W) into block rows first..last - 1 of out, its size rounded up to blocks.
 
     field: (rows + 2, columns + 2, 2) quarter pels (x, y), edges repeated once around; block: 16 or 8 px; weights: of a
-    vector's window. Where
-    several of the nine vectors around a block agree, they are predicted once."""
+    vector's window. Where several of the nine vectors around a block agree, they are predicted once."""
     patch, across = np.zeros(_PATCH, np.float32), np.zeros(_PATCH, np.float32)
     square, total, share = np.zeros(_SQUARE, np.float32), np.zeros(_SQUARE, np.float32), np.zeros(_SQUARE, np.float32)
     shares = np.zeros((9, _SQUARE), np.float32)
