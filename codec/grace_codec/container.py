@@ -22,7 +22,7 @@ from grace_codec.errors import BitstreamError
 from grace_codec.types import CodedFrame, ReceivedFrame
 
 MAGIC = b"GRC\x1a"
-VERSION = 2  # as PAYLOAD_VERSION of schemes.py
+VERSION = 2  # 1 held payloads of PAYLOAD_VERSION 1
 HEADER = struct.Struct(">4sBBHHHIIIIQ16s8sI")  # magic ... reserved, CRC-32 of the 60 bytes before it
 INDEX_ENTRY = struct.Struct(">QB")
 KEY = 1

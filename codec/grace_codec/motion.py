@@ -156,7 +156,7 @@ class MotionSearch:
     """Finds motion: dense optical flow's offers, then passes of refinement in which every vector is judged by what
     overlapped compensation makes of it. (Judged by its own block alone: 0.4 dB of SSIM less at equal bytes.)
 
-    Keeps no state between frames but the flow's scratch memory."""
+    Keeps nothing between frames but scratch memory."""
 
     def __init__(self, passes: int = 2, bit_cost: float = 0.5) -> None:
         """passes: a third one saves 1 % of rate; bit_cost: SAD that one bit of a vector is worth."""

@@ -39,13 +39,13 @@ def _fetch(source: Array, top: int, left: int, rows: int, columns: int, patch: A
 
 
 @compiled("f4(f4)", exact_floats=True)
-def _pixel(value: Float) -> Float:
+def pixel(value: Float) -> Float:
     """Nearest whole number, halves to even, 0..255."""
     return min(max(np.rint(value), np.float32(0)), np.float32(255))
 
 
 @compiled("void(in f4[::1], i8, i8, in f4[::1], f4[::1])", exact_floats=True)
-def _filter(x: Array, stride: int, count: int, taps: Array, out: Array) -> None:
+def filter_taps(x: Array, stride: int, count: int, taps: Array, out: Array) -> None:
     """out[k] = sum of taps[t] · x[k + t · stride]"""
     a, b, c, d, e, f, g, h = taps[0], taps[1], taps[2], taps[3], taps[4], taps[5], taps[6], taps[7]
     x1, x2, x3, x4 = x[stride:], x[2 * stride :], x[3 * stride :], x[4 * stride :]
@@ -68,13 +68,13 @@ def _predict(
     _fetch(source, top - 3 if fy else top, left - 3 if fx else left, rows, wide, patch)
     before, after = patch, across
     if fx:
-        _filter(before, 1, rows * _ROW, taps[fx], after)
+        filter_taps(before, 1, rows * _ROW, taps[fx], after)
         before, after = after, before
     if fy:
-        _filter(before, _ROW, side * _ROW, taps[fy], after)
+        filter_taps(before, _ROW, side * _ROW, taps[fy], after)
         before, after = after, before
     for k in range(side * _ROW):
-        out[k] = _pixel(before[k])
+        out[k] = pixel(before[k])
 
 
 @compiled("void(in f4[:,::1], i8, f4[:,::1])")
@@ -106,7 +106,7 @@ def _put(total: Array, top: int, left: int, block: int, out: Array) -> None:
     for i in range(block):
         line, mine = out[top + i, left : left + block], total[i * _ROW : i * _ROW + block]
         for j in range(block):
-            line[j] = np.uint8(np.int32(_pixel(mine[j])))
+            line[j] = np.uint8(np.int32(pixel(mine[j])))
 
 
 @compiled("void(in u1[:,::1], in i2[:,:,::1], i8, in f4[:,::1], in f4[:,::1], i8, i8, u1[:,::1])")

@@ -12,18 +12,19 @@ from typing import Any
 import numpy as np
 
 from grace_codec.kernels import compiled
+from grace_codec.kernels.motion import filter_taps, pixel
 
 Array = Any
 Integer = Any  # 64 bits
 Float = Any  # 32 bits
 
-SIDE = 16  # of a block, px
-WINDOW = 3 * SIDE
-JUDGED = 2 * SIDE  # px, the middle of a window
+_SIDE = 16  # of a block, px
+_WINDOW = 3 * _SIDE
+_JUDGED = 2 * _SIDE  # px, the middle of a window
 BESIDE = 8  # px beyond the picture's edge; farther out, a filter sees nothing but the repeated edge
 _PARTS = 8, 16, 0, 24  # first rows of the parts of what is judged, heavy ones first: what is already worse is given up
 _PART = 8  # rows
-DESCENTS = 3  # steps of a quarter pel in one pass, at most
+_DESCENTS = 3  # steps of a quarter pel in one pass, at most
 
 
 @compiled("void(in u1[:,::1], in f4[:,::1], i8, i8, i8, u1[:,:,::1])", exact_floats=True)
@@ -35,28 +36,20 @@ def phases(source: Array, taps: Array, margin: Integer, first: Integer, last: In
     height, width = source.shape
     wide = width + 2 * BESIDE
     line = np.empty(wide + 7, np.float32)
-    across = np.empty((last - first + 7, wide), np.float32)
+    across, down = np.empty((last - first + 7) * wide, np.float32), np.empty(wide, np.float32)
     for fx in range(4):
         for i in range(last - first + 7):
             row = source[min(max(first + i - 3 - BESIDE, 0), height - 1)]
             line[: BESIDE + 3] = row[0]
             line[BESIDE + 3 : BESIDE + 3 + width] = row
             line[BESIDE + 3 + width :] = row[width - 1]
-            for k in range(wide):
-                total = np.float32(0)
-                for t in range(8):
-                    total += taps[fx, t] * line[k + t]
-                across[i, k] = total
+            filter_taps(line, 1, wide, taps[fx], across[i * wide : (i + 1) * wide])
         for fy in range(4):
             for i in range(last - first):
                 target = out[4 * fx + fy, margin - BESIDE + first + i, margin - BESIDE : margin + BESIDE + width]
-                a, b, c, d = across[i], across[i + 1], across[i + 2], across[i + 3]
-                e, f, g, h = across[i + 4], across[i + 5], across[i + 6], across[i + 7]
-                p = taps[fy]
+                filter_taps(across[i * wide :], wide, wide, taps[fy], down)
                 for k in range(wide):
-                    value = p[0] * a[k] + p[1] * b[k] + p[2] * c[k] + p[3] * d[k]
-                    value += p[4] * e[k] + p[5] * f[k] + p[6] * g[k] + p[7] * h[k]
-                    target[k] = np.uint8(np.int32(min(max(np.rint(value), np.float32(0)), np.float32(255))))
+                    target[k] = np.uint8(np.int32(pixel(down[k])))
 
 
 @compiled("void(in u1[:,:,::1], in f4[:,::1], i8, i8, i8, i8, i8, i8, f4, f4[:,::1])", exact_floats=True)
@@ -76,9 +69,9 @@ def _put(
     rows down the picture."""
     height, width = total.shape
     plane = moved[4 * (vx & 3) + (vy & 3)]
-    first, last = max(0, -left), min(WINDOW, width - left)
+    first, last = max(0, -left), min(_WINDOW, width - left)
     y, x = margin + above + top + (vy >> 2), margin + left + (vx >> 2)
-    for i in range(max(0, -top), min(WINDOW, height - top)):
+    for i in range(max(0, -top), min(_WINDOW, height - top)):
         source, weight = plane[y + i, x + first : x + last], weights[i, first:last]
         into = total[top + i, left + first : left + last]
         for j in range(last - first):
@@ -90,17 +83,19 @@ def mix(
     moved: Array, weights: Array, margin: Integer, field: Array, first: Integer, last: Integer, total: Array
 ) -> None:
     """The overlapped prediction, not rounded, into block rows first..last - 1 of total (H, W). field: see `refine`."""
-    above = first * SIDE
-    part = total[above : last * SIDE]
+    above = first * _SIDE
+    part = total[above : last * _SIDE]
     part[:] = 0
     for r in range(first, last + 2):
         for c in range(field.shape[1]):
             vx, vy = np.int64(field[r, c, 0]), np.int64(field[r, c, 1])
-            top, left = (r - 2) * SIDE - above, (c - 2) * SIDE
+            top, left = (r - 2) * _SIDE - above, (c - 2) * _SIDE
             _put(moved, weights, margin, above, top, left, vx, vy, np.float32(1), part)
 
 
-@compiled("f4(in f4[:,::1], in f4[:,::1], in u1[:,:,::1], i8, i8, i8, i8, f4)", exact_floats=True)
+@compiled(  # not exact, but that only chooses
+    "f4(in f4[:,::1], in f4[:,::1], in u1[:,:,::1], i8, i8, i8, i8, f4)", exact_floats=True
+)
 def _misfit(
     wanted: Array, weights: Array, moved: Array, y: Integer, x: Integer, vx: Integer, vy: Integer, most: Float
 ) -> Float:
@@ -112,8 +107,8 @@ def _misfit(
     for part in range(4):
         start = _PARTS[part]
         for i in range(start, start + _PART):
-            want, weight, source = wanted[i], weights[i], plane[top + i, left : left + JUDGED]
-            for j in range(JUDGED):
+            want, weight, source = wanted[i], weights[i], plane[top + i, left : left + _JUDGED]
+            for j in range(_JUDGED):
                 total += abs(want[j] - weight[j] * np.float32(source[j]))
         if total >= most:
             break
@@ -140,10 +135,10 @@ def _open(
     """Of the square at (y, x), the middle of a window: what `total` lacks without the window's vector, and the window's
     weights, zero outside the picture."""
     height, width = current.shape
-    edge = (WINDOW - JUDGED) // 2
+    edge = (_WINDOW - _JUDGED) // 2
     plane = moved[4 * (vx & 3) + (vy & 3)]
-    top, bottom, left, right = max(0, -y), min(JUDGED, height - y), max(0, -x), min(JUDGED, width - x)
-    if bottom - top < JUDGED or right - left < JUDGED:
+    top, bottom, left, right = max(0, -y), min(_JUDGED, height - y), max(0, -x), min(_JUDGED, width - x)
+    if bottom - top < _JUDGED or right - left < _JUDGED:
         wanted[:], mine[:] = np.float32(0), np.float32(0)
     u, v = margin + y + (vy >> 2), margin + x + (vx >> 2)
     for i in range(top, bottom):
@@ -201,13 +196,13 @@ def refine(
     with a ring of blocks around, field, the vectors (…, 2), and stale, which blocks to look at: since they were last
     looked at they changed, or their neighbours did."""
     tried = np.zeros((6, 2), np.int64)
-    wanted, mine = np.zeros((JUDGED, JUDGED), np.float32), np.zeros((JUDGED, JUDGED), np.float32)
+    wanted, mine = np.zeros((_JUDGED, _JUDGED), np.float32), np.zeros((_JUDGED, _JUDGED), np.float32)
     for r in range(3 * first + start, min(3 * last + start, active.shape[0]), 3):
         for c in range(active.shape[1]):
             if not (active[r, c] and stale[r + 1, c + 1]):
                 continue
             stale[r + 1, c + 1] = False
-            y, x = r * SIDE - SIDE // 2, c * SIDE - SIDE // 2
+            y, x = r * _SIDE - _SIDE // 2, c * _SIDE - _SIDE // 2
             bx, by = np.int64(field[r + 1, c + 1, 0]), np.int64(field[r + 1, c + 1, 1])
             _open(current, moved, total, weights, margin, y, x, bx, by, wanted, mine)
             _around(field, r + 1, c + 1, tried)
@@ -215,7 +210,7 @@ def refine(
             best = _misfit(wanted, mine, moved, margin + y, margin + x, bx, by, np.float32(np.inf))
             best += prices[abs(bx - ex)] + prices[abs(by - ey)]
             count = 6
-            for descent in range(DESCENTS + 1):
+            for descent in range(_DESCENTS + 1):
                 sx, sy = bx, by
                 for k in range(count):
                     vx, vy = tried[k, 0], tried[k, 1]
@@ -231,7 +226,7 @@ def refine(
                 count = 4
             ox, oy = np.int64(field[r + 1, c + 1, 0]), np.int64(field[r + 1, c + 1, 1])
             if bx != ox or by != oy:
-                top, left = (r - 1) * SIDE, (c - 1) * SIDE
+                top, left = (r - 1) * _SIDE, (c - 1) * _SIDE
                 _put(moved, weights, margin, 0, top, left, ox, oy, np.float32(-1), total)
                 _put(moved, weights, margin, 0, top, left, bx, by, np.float32(1), total)
                 field[r + 1, c + 1, 0], field[r + 1, c + 1, 1] = bx, by
