@@ -57,7 +57,7 @@ def _unpack(head: bytes, path: Path) -> tuple[StreamInfo, int]:
         raise BitstreamError(f"{path}: not a GRACE stream; `grace-rtc codec encode` makes one")
     _, version, wire_id, _, width, height, identity, num, den, frames, offset, name, _, crc = HEADER.unpack(head)
     if version != VERSION:
-        raise BitstreamError(f"{path}: version {version} of the file format; this program reads version {VERSION}")
+        raise BitstreamError(f"{path}: version {version} of the format; this program reads {VERSION}: encode it again")
     if zlib.crc32(head[:-4]) != crc or not den or not num or frames > MAX_FRAMES:
         raise BitstreamError(f"{path}: the header is damaged; copy or encode the file again")
     profile = name.rstrip(b"\0").decode("ascii", "replace")
