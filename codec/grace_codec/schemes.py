@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from grace_codec.api import PacketCodec
-from grace_codec.clip import VideoClip
+from grace_codec.media.clip import VideoClip
 
 __all__ = ["PAYLOAD_VERSION", "SCHEMES", "LiveScheme", "MakeScheme", "Progress", "Scheme", "live_scheme"]
 
@@ -69,7 +69,7 @@ def _h265(clip: VideoClip, frame_count: int, progress: Progress | None = None) -
 
 def _grace(profile: str) -> MakeScheme:
     def make(clip: VideoClip, frame_count: int, progress: Progress | None = None) -> PacketCodec:
-        from grace_codec.grace import GraceCodec
+        from grace_codec.grace.codec import GraceCodec
 
         return GraceCodec.load(profile)
 
@@ -82,8 +82,8 @@ _warm: set[str] = set()
 
 def _live_grace(profile: str) -> LiveScheme:
     def make() -> PacketCodec:
-        from grace_codec.grace import GraceCodec
-        from grace_codec.warm_up import warm_up
+        from grace_codec.grace.codec import GraceCodec
+        from grace_codec.runtime.warm_up import warm_up
 
         if profile not in _warm:
             _warm.add(profile)
@@ -91,12 +91,12 @@ def _live_grace(profile: str) -> LiveScheme:
         return GraceCodec.load(profile)
 
     def identity() -> tuple[int, int]:
-        from grace_codec.grace import identity_of
+        from grace_codec.grace.codec import identity_of
 
         return identity_of(profile)
 
     def patches(payloads: Iterable[bytes]) -> int:
-        from grace_codec.packets.payload import carries_patch
+        from grace_codec.grace.payload import carries_patch
 
         return sum(map(carries_patch, payloads))
 

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from grace_codec.entropy.fit import start
+from grace_codec.entropy.latents import Latents
 from grace_codec.entropy.tables import Tables
-from grace_codec.latents import Latents
-from grace_codec.motion import Planes
+from grace_codec.motion.search import Planes
+from grace_codec.training.fit import start
 
 LUMA, CHROMA = 6, 4
 LEVELS = 17

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from grace_codec.api import PacketCodec
-from grace_codec.clip import ClipOptions, VideoClip, open_clip
+from grace_codec.media.clip import ClipOptions, VideoClip, open_clip
 from grace_codec.schemes import SCHEMES, live_scheme
 from grace_codec.types import Budget, CodedFrame, ReceivedFrame
 

@@ -32,7 +32,7 @@ def start(plugin: list[str], script: Path, role: str, folder: Path) -> subproces
 
 def call(folder: Path, script: Path, scheme: str, other_plain: bool, seconds: float) -> list[int | None]:
     """Exit statuses of the offering and the answering process."""
-    plugin = ["-m", "grace_transport.rtc", "--scheme", scheme]
+    plugin = ["-m", "grace_transport.aiortc_plugin", "--scheme", scheme]
     offering = start(plugin, script, "offer", folder)
     deadline = time.monotonic() + START_S
     while not (folder / "socket").exists() and time.monotonic() < deadline:

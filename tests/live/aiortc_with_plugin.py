@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from grace_transport import rtc
+from grace_transport import aiortc_plugin as rtc
 
 
 def pytest_configure(config: pytest.Config) -> None:

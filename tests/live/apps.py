@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from grace_lab.log.live_log import read_live_log
+from grace_lab.log.session_log import Event
 from grace_netsim.errors import LogError
-from grace_netsim.log.live_log import read_live_log
-from grace_netsim.log.session_log import Event
 
 PATIENCE_S = 60.0
 SMALL = ("--input", "test", "--size", "64x64", "--fps", "10")
@@ -32,7 +32,7 @@ class App:
     def __init__(self, folder: Path, name: str, *arguments: str) -> None:
         self.log = folder / f"{name}.jsonl"
         self.errors = folder / f"{name}.txt"
-        program = "from grace_netsim.cli import main; main()"
+        program = "from grace_rtc.cli import main; main()"
         command = [sys.executable, "-c", program, *arguments, "--json", str(self.log), "--stats", "0"]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         with self.errors.open("wb") as errors:

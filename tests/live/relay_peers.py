@@ -13,7 +13,7 @@ from grace_netsim.relay.log import RelayLog
 from grace_netsim.relay.process import relay_server
 from grace_netsim.relay.relay import Relay
 from grace_transport.clock import AsyncioClock
-from grace_transport.settings import load_settings
+from grace_transport.runtime.settings import load_settings
 from grace_transport.signalling import Caller, Offer, SignallingClient, SignallingServer
 
 TOKEN = "a-shared-secret"

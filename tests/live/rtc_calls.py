@@ -19,7 +19,7 @@ from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpReceiver, RTCRtpSe
 from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 
-from grace_transport import rtc
+from grace_transport import aiortc_plugin as rtc
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from tests.live.apps import free_port
 
-from grace_netsim.demo.log_tail import LogTail
-from grace_netsim.demo.processes import Child, crew
+from grace_rtc.demo.log_tail import LogTail
+from grace_rtc.demo.processes import Child, crew
 
 EVERY_S = 30.0
 SILENT_S = 10.0

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from grace_netsim.demo import call
-from grace_netsim.demo.call import CallFiles, run_call
-from grace_netsim.demo.network import write_network
-from grace_netsim.demo.run import run_demo
-from grace_netsim.demo.settings import DemoSettings
 from grace_netsim.errors import DemoError
+from grace_rtc.demo import call
+from grace_rtc.demo.call import CallFiles, run_call
+from grace_rtc.demo.network import write_network
+from grace_rtc.demo.run import run_demo
+from grace_rtc.demo.settings import DemoSettings
 
 pytest.importorskip("aiortc")
 pytest.importorskip("plotly")
@@ -81,7 +81,7 @@ def test_process_that_dies_is_told_with_what_it_said(tmp_path: Path, monkeypatch
 
 @pytest.fixture
 def running_demo(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-c", "from grace_netsim.cli import main; main()", "demo"]
+    command = [sys.executable, "-c", "from grace_rtc.cli import main; main()", "demo"]
     options = [
         "--schemes",
         "stub",

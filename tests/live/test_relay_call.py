@@ -14,8 +14,8 @@ import pytest
 import uvloop
 from aiortc import RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 
-from grace_netsim.log.live_log import LiveLog
-from grace_netsim.log.session_log import SessionLog, read_log
+from grace_lab.log.live_log import LiveLog
+from grace_lab.log.session_log import SessionLog, read_log
 from grace_netsim.relay.log import RelayLog
 from grace_netsim.relay.relay import Relay
 from grace_netsim.trace.rates import RateSeries

@@ -64,7 +64,7 @@ def hosts() -> Iterator[Hosts]:
 def test_hosts_that_cannot_reach_each_other_call_through_netsim(hosts: Hosts) -> None:
     near, far = f"{hosts.net}.1.1:8080", f"{hosts.net}.2.2"
     peer = ("-m", "tests.live.relay_process")
-    netsim = ("-c", "from grace_netsim.cli import main; main()", "netsim", "--listen", near, "--owd-ms", "5")
+    netsim = ("-c", "from grace_rtc.cli import main; main()", "netsim", "--listen", near, "--owd-ms", "5")
     assert hosts.start("receiver", *peer, "receiver", far, "8081") == "ready\n"
     assert hosts.start("netsim", *netsim, "--forward", f"http://{far}:8081").startswith("netsim ready at")
     past = hosts.run("exec", "sender", PYTHON, *peer, "sender", f"http://{far}:8081")

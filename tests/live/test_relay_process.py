@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grace_netsim.log.session_log import read_log
+from grace_lab.log.session_log import read_log
 
 from .relay_peers import TOKEN, calling, received
 
@@ -22,7 +22,7 @@ async def test_process_carries_a_call_and_ends_at_a_signal(
 ) -> None:
     log = tmp_path / "netsim.jsonl"
     async with received() as (receiver, behind):
-        command = ["-c", "from grace_netsim.cli import main; main()", "netsim", "--listen", "127.0.0.1:0"]
+        command = ["-c", "from grace_rtc.cli import main; main()", "netsim", "--listen", "127.0.0.1:0"]
         process = await asyncio.create_subprocess_exec(
             sys.executable, *command, "--forward", behind, "--owd-ms", "5", "--json", str(log), *options,
             env={"GRACE_TOKEN": TOKEN, "PATH": ""}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,

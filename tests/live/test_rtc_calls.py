@@ -19,10 +19,10 @@ from aiortc import AudioStreamTrack, MediaStreamTrack, RTCRtpSender
 from grace_codec import schemes
 from grace_codec.baselines.stub import StubCodec
 from grace_codec.types import Budget, CodedFrame, Frame, Reference
-from grace_receiver.decoding import DecodingDesk
-from grace_sender.encoding import EncodingDesk
-from grace_sender.live import live_identity
-from grace_transport import rtc
+from grace_receiver.references import DecodingDesk
+from grace_sender.live.driver import live_identity
+from grace_sender.references import EncodingDesk
+from grace_transport import aiortc_plugin as rtc
 
 from .rtc_calls import LOOPS, Call, MovingTrack, Observed, call_of, connect, losing, run_on, stats_of, until
 

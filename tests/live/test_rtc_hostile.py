@@ -15,7 +15,7 @@ pytest.importorskip("openvino", reason="the codec extra is not installed")
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
-from grace_transport import rtc
+from grace_transport import aiortc_plugin as rtc
 from grace_transport.types import FrameReport, KeyFrameRequest, ResendRequest
 from grace_transport.wire.feedback import build_feedback
 from grace_transport.wire.rtcp import PSFB, RTPFB, build_rtcp

@@ -26,9 +26,9 @@ from aiortc import (
     sdp,
 )
 
-from grace_transport import rtc
-from grace_transport.rtc import version
-from grace_transport.rtc.ends import PluginError
+from grace_transport import aiortc_plugin as rtc
+from grace_transport.aiortc_plugin import version
+from grace_transport.aiortc_plugin.ends import PluginError
 
 from .rtc_calls import run_on
 
@@ -191,7 +191,7 @@ def test_capability_needs_the_plugin() -> None:
 def test_importing_changes_nothing() -> None:
     program = (
         "import aiortc, sys; from aiortc import RTCRtpSender as S; before = S._run_rtp\n"
-        "import grace_transport.rtc, grace_sender.live, grace_receiver.live\n"
+        "import grace_transport.aiortc_plugin, grace_sender.live.driver, grace_receiver.live.driver\n"
         "sys.exit(S._run_rtp is not before)"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0
@@ -200,10 +200,10 @@ def test_importing_changes_nothing() -> None:
 def test_script_runs_unchanged_with_grace(tmp_path: Any) -> None:
     script = tmp_path / "application.py"
     script.write_text(
-        "import sys; from grace_transport import rtc\n"
+        "import sys; from grace_transport import aiortc_plugin as rtc\n"
         "print(rtc.installed(), rtc.capability().parameters['profile'], sys.argv, __name__)\n"
     )
-    command = [sys.executable, "-m", "grace_transport.rtc", "--scheme", "stub", str(script), "--port", "8080"]
+    command = [sys.executable, "-m", "grace_transport.aiortc_plugin", "--scheme", "stub", str(script), "--port", "8080"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == f"True 0 {[str(script), '--port', '8080']} __main__\n", done.stderr
     command[4] = "nothing"

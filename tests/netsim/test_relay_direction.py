@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grace_netsim.lab.clock import VirtualClock
+from grace_lab.clock import VirtualClock
 from grace_netsim.link.link import Link, LinkConfig
 from grace_netsim.link.stages import IidLoss, Outage
 from grace_netsim.relay.datagram import MediaIds

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from grace_netsim.commands.trace import app
 from grace_netsim.errors import TraceError
 from grace_netsim.trace import fetch as trace_fetch
 from grace_netsim.trace.convert import cap, crop
 from grace_netsim.trace.fetch import Catalogue, Cut, RemoteTrace, catalogue, fetch, is_fetched, make_cut
 from grace_netsim.trace.formats import format_mahimahi
 from grace_netsim.trace.opportunities import OpportunityTrace
+from grace_rtc.commands.trace import app
 
 TRACE = OpportunityTrace(tuple(range(1, 3_001)))
 BODY = format_mahimahi(TRACE).encode()

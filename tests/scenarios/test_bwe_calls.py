@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from grace_transport.congestion import CONTROLLERS
-from grace_transport.congestion.gcc import Gcc
+from grace_transport.congestion.gcc.control import Gcc
 
 from .bwe_scenarios import Call, microseconds
 from .bwe_sim import Clock, Conditions, Flow, Loss, Path

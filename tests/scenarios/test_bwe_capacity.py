@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from grace_transport.congestion.gcc import Gcc
+from grace_transport.congestion.gcc.control import Gcc
 
 from .bwe_scenarios import Scenario, microseconds, scenarios
 from .bwe_sim import Clock, Conditions, Flow, Loss, Path, Tcp

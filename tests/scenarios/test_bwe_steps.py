@@ -9,7 +9,7 @@ from statistics import median
 
 import pytest
 
-from grace_transport.congestion.gcc import Gcc
+from grace_transport.congestion.gcc.control import Gcc
 
 from .bwe_scenarios import Call, Scenario, loss_model, scenarios
 from .bwe_sim import Conditions, Probe

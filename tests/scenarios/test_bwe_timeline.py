@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from grace_transport.congestion.gcc import Gcc
+from grace_transport.congestion.gcc.control import Gcc
 from grace_transport.congestion.rtt import RttBackoff
 
 from .bwe_scenarios import Call, Scenario, microseconds, scenarios

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from grace_netsim.lab.clock import VirtualClock
+from grace_lab.clock import VirtualClock
 from grace_transport.clock import AsyncioClock
 from grace_transport.host import Host
 

@@ -1,4 +1,4 @@
-"""The live clock: the machine's monotonic microseconds. Its virtual twin is `grace_netsim.lab.clock.VirtualClock`."""
+"""The live clock: the machine's monotonic microseconds. Its virtual twin is `grace_lab.clock.VirtualClock`."""
 
 from __future__ import annotations
 

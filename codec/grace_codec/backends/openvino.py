@@ -16,12 +16,12 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as op
 
-from grace_codec import kernels
 from grace_codec.backends.api import Bytes, Floats, LevelRows, Symbols
 from grace_codec.errors import ModelError
 from grace_codec.models import pixels
 from grace_codec.models import transform as tf
 from grace_codec.models.transform import RANGE
+from grace_codec.runtime import thread_pool
 
 Node = Any
 
@@ -217,4 +217,4 @@ class OpenVinoNetworks:
 
 def load(weights: Mapping[str, object]) -> OpenVinoNetworks:
     """Compile both networks for the CPU. Raises ModelError where a tensor is missing."""
-    return OpenVinoNetworks(weights, kernels.threads())
+    return OpenVinoNetworks(weights, thread_pool.threads())

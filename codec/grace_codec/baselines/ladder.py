@@ -21,9 +21,9 @@ import numpy.typing as npt
 
 from grace_codec.baselines.cache import StreamCache, stream_key
 from grace_codec.baselines.classical import ClassicalStream, Quality, encode_clip
-from grace_codec.clip import VideoClip
+from grace_codec.media.clip import VideoClip
+from grace_codec.media.video_file import Planes
 from grace_codec.types import Frame
-from grace_codec.video_file import Planes
 
 CODEC: Final = "libx265"
 WORST_CRF: Final = 51

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from grace_codec.entropy import motion as vectors
+from grace_codec.entropy.latents import Latents, ReceivedLatents
+from grace_codec.entropy.mapping import mapping
 from grace_codec.entropy.residual import Flags, Planes, ResidualCoder, Values, layouts, merge, split
 from grace_codec.entropy.scales import ScaleChooser, pop_scales, push_scales
 from grace_codec.entropy.symbols import Popper, Pusher, models, pop_runs, push_runs, sort_runs
 from grace_codec.entropy.tables import Integers, Tables
-from grace_codec.latents import Latents, ReceivedLatents
-from grace_codec.packets.mapping import mapping
 
 
 @dataclass(frozen=True, slots=True)

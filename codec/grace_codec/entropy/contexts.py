@@ -17,8 +17,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from grace_codec.entropy.mapping import Mapping, mapping
 from grace_codec.entropy.tables import Integers
-from grace_codec.packets.mapping import Mapping, mapping
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -16,8 +16,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from grace_codec.kernels import vectors as kernels
-from grace_codec.packets.mapping import mapping
+from grace_codec.entropy import vector_kernels as kernels
+from grace_codec.entropy.mapping import mapping
 
 Vectors = npt.NDArray[np.int32]
 Where = npt.NDArray[np.int64]

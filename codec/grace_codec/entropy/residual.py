@@ -16,10 +16,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from grace_codec.entropy import ans
+from grace_codec.entropy import residual_kernels as kernels
 from grace_codec.entropy.contexts import EXPECTED_BUCKET, OBSERVED_BUCKET, Layout, layout
 from grace_codec.entropy.tables import ALPHABET, CHROMA, LUMA, RATIO_BUCKETS, Integers, Tables
-from grace_codec.kernels import ans, in_parts
-from grace_codec.kernels import residual as kernels
+from grace_codec.runtime.thread_pool import in_parts
 
 Values = npt.NDArray[np.int16]
 Flags = npt.NDArray[np.bool_]

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from grace_codec.latents import Latents, ReceivedLatents
-from grace_codec.motion import Motion, Planes
+from grace_codec.entropy.latents import Latents, ReceivedLatents
+from grace_codec.motion.search import Motion, Planes
 
 Floats = npt.NDArray[np.float32]
 

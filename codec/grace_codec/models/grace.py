@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from grace_codec.latents import Latents, ReceivedLatents
+from grace_codec.entropy.latents import Latents, ReceivedLatents
 from grace_codec.models import pixels
 from grace_codec.models import transform as tf
 from grace_codec.models.api import Analysis, Floats, Profile, Reconstruction
 from grace_codec.models.grace_net import MAX_FLOW_PX, MOTION_CHANNELS, GraceNet
 from grace_codec.models.levels import LevelTables
 from grace_codec.models.lite import lost_flags
-from grace_codec.motion import Motion, Planes, fill_gaps
+from grace_codec.motion.search import Motion, Planes, fill_gaps
 from grace_codec.types import Plane
 
 STILL_PER_PIXEL = 0.7  # blocks that differ by less from the reference do not move

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from grace_codec.kernels import in_parts
-from grace_codec.kernels import transform as kernels
 from grace_codec.models import transform as tf
-from grace_codec.motion import BLOCK, Planes
+from grace_codec.models import transform_kernels as kernels
+from grace_codec.motion.search import BLOCK, Planes
+from grace_codec.runtime.thread_pool import in_parts
 from grace_codec.types import Plane
 
 Floats = npt.NDArray[np.float32]

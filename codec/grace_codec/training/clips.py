@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grace_codec.errors import CodecError
-from grace_codec.motion import BLOCK, Motion, MotionSearch, Planes, ReferencePicture
+from grace_codec.motion.search import BLOCK, Motion, MotionSearch, Planes, ReferencePicture
 
 Luma = npt.NDArray[np.uint8]
 

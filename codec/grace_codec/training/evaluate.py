@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import torch
 
-from grace_codec.latents import Latents, ReceivedLatents, Symbols
+from grace_codec.entropy.latents import Latents, ReceivedLatents, Symbols
 from grace_codec.models import transform as tf
 from grace_codec.models.api import VideoModel
-from grace_codec.motion import Motion, Planes
+from grace_codec.motion.search import Motion, Planes
 from grace_codec.training.clips import Clip
 from grace_codec.training.rate import bits
 from grace_codec.types import Plane

@@ -40,7 +40,7 @@ def residual_mask(shape: torch.Size, rates: Tensor, generator: torch.Generator) 
 
 
 def fill_gaps(motion: Tensor, received: Tensor) -> Tensor:
-    """grace_codec.motion.fill_gaps in PyTorch: motion (B, C, h, w), received (B, 1, h, w) of 0 and 1.
+    """grace_codec.motion.search.fill_gaps in PyTorch: motion (B, C, h, w), received (B, 1, h, w) of 0 and 1.
 
     On a GPU nobody looks whether all is filled: that would make the processor wait for it."""
     count = motion.shape[1]

@@ -1,4 +1,4 @@
-"""Overlapped block motion compensation in PyTorch, for training on a GPU: the same pixels as grace_codec.motion."""
+"""Overlapped block motion compensation in PyTorch, for training on a GPU: the same as `grace_codec.motion`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from grace_codec.motion import BLOCK, PADDING, PHASES, taps, window
+from grace_codec.motion.search import BLOCK, PADDING, PHASES, taps, window
 
 
 def compensate(y: Tensor, uv: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from grace_codec.models import transform as tf
-from grace_codec.motion import ReferencePicture
+from grace_codec.motion.search import ReferencePicture
 from grace_codec.training import overlap
 
 Pictures = tuple[Tensor, Tensor]  # y (B, 1, S, S), uv (B, 2, S/2, S/2), uint8

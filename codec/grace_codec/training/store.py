@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from grace_codec.errors import CodecError
-from grace_codec.motion import BLOCK
+from grace_codec.motion.search import BLOCK
 from grace_codec.training.clips import Clip
 
 

@@ -13,7 +13,7 @@ from grace_netsim.link.stages import GilbertElliott, IidLoss, Jitter, Outage, St
 from grace_netsim.trace.files import load_opportunities, load_rates
 from grace_netsim.trace.loss import read_loss
 from grace_netsim.trace.rates import RateSeries
-from grace_transport.settings import ProcessSettings
+from grace_transport.runtime.settings import ProcessSettings
 from grace_transport.signalling.address import base_url, parse_host_port
 
 Span = tuple[float, float]

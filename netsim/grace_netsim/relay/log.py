@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
-from grace_netsim.log.live_log import NETSIM, LiveLog
-from grace_netsim.log.session_log import Fact
 from grace_netsim.relay.datagram import label_of
 from grace_netsim.relay.direction import Direction, InTransit
 from grace_netsim.trace.rates import RateSeries
+from grace_transport.event_log import EventLog, Fact
 
+NETSIM: Final = "netsim"
 MAX_REJECTED_LINES = 100  # a stranger must not fill the disk
 
 
 class RelayLog:
-    """Writes to a LiveLog, where there is one."""
+    """Writes to an event log, where there is one."""
 
-    def __init__(self, log: LiveLog | None, capacity: RateSeries | None = None) -> None:
+    def __init__(self, log: EventLog | None, capacity: RateSeries | None = None) -> None:
         self._log = log
         self._capacity = capacity
         self._rejected = 0

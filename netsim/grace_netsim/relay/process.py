@@ -1,37 +1,29 @@
-"""The relay's process: its loop, its signals, its log file and its HTTP server."""
+"""The relay's process: its loop, its signals and its HTTP server."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import closing, nullcontext
 
 from aiohttp import web
 
-from grace_netsim.log.live_log import NETSIM, LiveLog
-from grace_netsim.log.session_log import Fact
 from grace_netsim.relay.config import RelayConfig
-from grace_netsim.relay.log import RelayLog
+from grace_netsim.relay.log import NETSIM, RelayLog
 from grace_netsim.relay.relay import Relay
 from grace_transport.clock import AsyncioClock
-from grace_transport.process import run, signals_as_calls
+from grace_transport.event_log import EventLog, Fact
+from grace_transport.runtime.process import run, signals_as_calls
 from grace_transport.signalling import SignallingServer, find_token, parse_host_port
 
 Say = Callable[[str], None]
 
 
-def run_netsim(config: RelayConfig, on_ready: Say, on_trouble: Say) -> None:
+def run_netsim(config: RelayConfig, log: EventLog | None, on_ready: Say) -> None:
     """Run until SIGINT or SIGTERM. Raises NetsimError, ValueError or OSError with what the user did wrong."""
-    for direction in (config.uplink, config.downlink):
-        direction()  # what is wrong with a trace shows before a log is begun
-    log = None if config.json_log is None else LiveLog.to_file(config.json_log)
-    with nullcontext() if log is None else closing(log):
-        run(serve(config, log, on_ready), config.event_loop)
-    if log is not None and log.error is not None:
-        on_trouble(f"{config.json_log}: the log ends early ({log.error})")
+    run(serve(config, log, on_ready), config.event_loop)
 
 
-async def serve(config: RelayConfig, log: LiveLog | None, on_ready: Say) -> None:
+async def serve(config: RelayConfig, log: EventLog | None, on_ready: Say) -> None:
     """The relay on the running loop until a signal asks it to end; then it ends its calls."""
     clock, lines = AsyncioClock(), RelayLog(log, config.capacity())
     relay = Relay(config, clock, lines)

@@ -15,13 +15,12 @@ from functools import partial
 
 from aiohttp import web
 
-from grace_netsim.log.live_log import NETSIM
 from grace_netsim.relay.address import local_end, media_address
 from grace_netsim.relay.call import RelayCall
 from grace_netsim.relay.config import RelayConfig
 from grace_netsim.relay.datagram import kind_of
 from grace_netsim.relay.direction import Direction, InTransit
-from grace_netsim.relay.log import RelayLog
+from grace_netsim.relay.log import NETSIM, RelayLog
 from grace_netsim.relay.sdp import Description, SdpError, read_description, rewrite
 from grace_transport.host import Clock
 from grace_transport.signalling import (

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from grace_codec.baselines.classical import SETTINGS, Bitrate, ClassicalStream, Quality, encode_clip
-from grace_codec.clip import ClipOptions, open_clip
 from grace_codec.errors import BitstreamError
+from grace_codec.media.clip import ClipOptions, open_clip
 from grace_codec.types import Frame
 
 

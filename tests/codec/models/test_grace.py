@@ -12,10 +12,10 @@ pytest.importorskip("torch")
 
 import torch
 
-from grace_codec.latents import Latents, ReceivedLatents
+from grace_codec.entropy.latents import Latents, ReceivedLatents
 from grace_codec.models.grace import GraceModel, profile
 from grace_codec.models.grace_net import MOTION_CHANNELS, GraceNet, warp
-from grace_codec.motion import Planes
+from grace_codec.motion.search import Planes
 
 CHANNELS = 4 * 56 + 2 * 22
 

@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 
 from grace_codec import profiles
 from grace_codec.models.lite_net import LiteNet
-from grace_codec.motion import fill_gaps
+from grace_codec.motion.search import fill_gaps
 from grace_codec.training import loss_simulation
 from grace_codec.training.checkpoint import load_weights, save_weights
 from grace_codec.training.clips import Clip

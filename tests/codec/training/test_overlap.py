@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from grace_codec.motion import MAX_VECTOR, ReferencePicture
+from grace_codec.motion.search import MAX_VECTOR, ReferencePicture
 from grace_codec.training.overlap import compensate
 
 

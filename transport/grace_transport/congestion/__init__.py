@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from grace_transport.congestion.controller import CongestionController
 from grace_transport.congestion.fixed import Fixed
-from grace_transport.congestion.gcc import Gcc
+from grace_transport.congestion.gcc.control import Gcc
 from grace_transport.congestion.salsify import Salsify
 
 DEFAULT_CONTROLLER = "gcc"

@@ -1,0 +1,1 @@
+"""The grace-rtc command and the demo."""

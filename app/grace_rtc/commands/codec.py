@@ -1,0 +1,267 @@
+"""`grace-rtc codec` and `grace-rtc models`: files in, files out. Heavy imports stay inside the commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grace_rtc.commands.train import train
+
+if TYPE_CHECKING:
+    from grace_codec.media.clip import VideoClip
+
+app = typer.Typer(no_args_is_help=True, help="The GRACE codec on files: encode, decode, evaluate, fit, train.")
+app.command()(train)
+models_app = typer.Typer(no_args_is_help=True, help="The models that ship with this package.")
+
+Size = Annotated[str | None, typer.Option(help="WIDTHxHEIGHT to scale to, both even.")]
+Fps = Annotated[float | None, typer.Option(help="Frames per second to resample to.")]
+Seconds = Annotated[float | None, typer.Option(help="How much of the video.")]
+ProfileName = Annotated[str, typer.Option("--profile", help="A model: `grace-rtc models list`.")]
+Backend = Annotated[str | None, typer.Option(help="openvino or torch; default: the best there is.")]
+
+
+@contextmanager
+def _reporting() -> Iterator[None]:
+    """What goes wrong on purpose becomes one line and exit status 2."""
+    from grace_codec.errors import CodecError
+
+    try:
+        yield
+    except ImportError as error:
+        typer.echo(f"grace-rtc: {error.name or error} is missing; pip install 'grace-rtc[codec]'", err=True)
+        raise typer.Exit(2) from error
+    except (CodecError, ValueError, OSError) as error:
+        typer.echo(f"grace-rtc: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+def _clip(video: str, size: str | None, fps: float | None, seconds: float | None) -> VideoClip:
+    from grace_codec.media.clip import open_clip
+    from grace_codec.media.video_file import ClipOptions, parse_size
+
+    return open_clip(video, ClipOptions(parse_size(size), fps, duration_s=seconds))
+
+
+def _bitrate(text: str) -> int:
+    """1500k, 1.5M or 1500000 in bits per second."""
+    factor = {"k": 1_000, "m": 1_000_000}.get(text[-1:].lower())
+    try:
+        value = float(text[:-1]) * factor if factor else float(text)
+    except ValueError:
+        value = 0
+    if not 1_000 <= value <= 1e9:
+        raise ValueError(f"bitrate {text!r}: write it as 1500k or 1.5M, at least 1k")
+    return round(value)
+
+
+@app.command()
+def encode(
+    video: Annotated[str, typer.Argument(help="A video file, or builtin:talk, builtin:pan, builtin:detail.")],
+    out: Annotated[Path, typer.Argument(help="The .grc file to write.")],
+    profile: ProfileName = "grace-lite",
+    bitrate: Annotated[str | None, typer.Option(help="Target, such as 1500k.")] = None,
+    level: Annotated[int | None, typer.Option(help="Fixed fine rate level instead, 0 (coarse) and up.")] = None,
+    size: Size = None,
+    fps: Fps = None,
+    seconds: Seconds = None,
+    backend: Backend = None,
+) -> None:
+    """Code a video with GRACE into a .grc file of packets."""
+    from rich.progress import track
+
+    from grace_codec.files.coding import encode_frames, stream_info
+    from grace_codec.files.container import StreamWriter
+    from grace_codec.grace.codec import GraceCodec
+
+    with _reporting():
+        if (bitrate is None) == (level is None):
+            raise ValueError("give either --bitrate or --level")
+        codec = GraceCodec.load(profile, backend)
+        rate = _bitrate(bitrate) if bitrate else None
+        with _clip(video, size, fps, seconds) as clip, StreamWriter(out, stream_info(codec, clip)) as writer:
+            count = clip.count()
+            total = packets = 0
+            for coded in track(encode_frames(codec, clip, rate, level), "encode", count):
+                writer.add(coded)
+                total, packets = total + sum(map(len, coded.payloads)), packets + len(coded.payloads)
+        typer.echo(f"{out}: {count} frames, {packets} packets, {total * 8 * clip.fps / count / 1000:.0f} kbit/s")
+
+
+@app.command()
+def decode(
+    stream: Annotated[Path, typer.Argument(help="A .grc file.")],
+    out: Annotated[Path, typer.Argument(help="The video to write, such as OUT.mp4.")],
+    loss: Annotated[float, typer.Option(help="Share of packets that bursts lose, 0 to below 1.")] = 0.0,
+    burst: Annotated[int, typer.Option(help="Frames per burst; one burst every 12 frames.")] = 3,
+    seed: Annotated[int, typer.Option(help="Which packets are lost.")] = 0,
+    start: Annotated[int, typer.Option(help="First frame to write; decoding starts at the key frame before it.")] = 0,
+    backend: Backend = None,
+) -> None:
+    """Decode a .grc file, all of its packets or what simulated loss leaves of them."""
+    from rich.progress import track
+
+    from grace_codec.evaluation.loss_pattern import Bursts
+    from grace_codec.files.coding import VideoWriter, check_identity, decode_frames
+    from grace_codec.files.container import StreamReader
+    from grace_codec.grace.codec import GraceCodec
+
+    with _reporting():
+        reader = StreamReader(stream)
+        codec = GraceCodec.load(reader.info.profile, backend)
+        check_identity(codec, reader.info, stream)
+        bursts = Bursts(loss, burst, every=max(12, burst + 4), seed=seed)
+        with VideoWriter(out, reader.info.width, reader.info.height, reader.info.fps) as writer:
+            for planes in track(decode_frames(codec, reader, bursts, start), "decode", len(reader) - start):
+                writer.add(planes)
+        typer.echo(f"{out}: {len(reader) - start} frames, {reader.info.width}x{reader.info.height}")
+
+
+@app.command("eval")
+def evaluation(
+    video: Annotated[list[str], typer.Option(help="Video files or built-in clips; repeat the option for several.")],
+    out: Annotated[Path, typer.Option("--json", help="Where the figures go.")],
+    profile: ProfileName = "grace-lite",
+    bitrate: Annotated[str, typer.Option(help="Targets, comma separated.")] = "500k,1500k,3000k,6000k",
+    loss: Annotated[str, typer.Option(help="Shares of lost packets, comma separated.")] = "0",
+    burst: Annotated[int, typer.Option(help="Frames per burst of losses.")] = 3,
+    against: Annotated[str, typer.Option(help="Of h264, h265, vp8.")] = "",
+    plot: Annotated[Path | None, typer.Option(help="A chart, .html or .png.")] = None,
+    size: Size = "640x360",
+    fps: Fps = 25.0,
+    frames: Annotated[int | None, typer.Option(help="At most this many frames.")] = None,
+    packet_overhead: Annotated[int, typer.Option(help="Bytes to count per packet on top (RTP, UDP, IP: 50-70).")] = 0,
+    control: Annotated[
+        str, typer.Option(help="budget: a fixed one per frame; level: one quality throughout.")
+    ] = "budget",
+    anchor: Annotated[str, typer.Option(help="How x264 and x265 hold their rate: crf or bitrate.")] = "crf",
+    seed: Annotated[int, typer.Option(help="Which packets are lost.")] = 0,
+    backend: Backend = None,
+) -> None:
+    """Measure quality against rate and loss through real packets, and against classical codecs at equal bytes."""
+    from itertools import islice
+
+    from rich.console import Console
+
+    from grace_codec.evaluation.evaluate import CLASSICAL, Request, evaluate, evaluate_levels
+    from grace_codec.grace.codec import GraceCodec
+
+    console = Console(stderr=True)
+    with _reporting():
+        names = tuple(name for name in against.split(",") if name)
+        if unknown := set(names) - set(CLASSICAL):
+            raise ValueError(f"unknown codec {', '.join(unknown)}; there are {', '.join(CLASSICAL)}")
+        losses = tuple(float(x) for x in loss.split(","))
+        rates = tuple(_bitrate(x) for x in bitrate.split(","))
+        if anchor not in ("crf", "bitrate") or control not in ("budget", "level"):
+            raise ValueError("anchors are crf or bitrate, controls budget or level")
+        request = Request(rates, losses, names, burst, seed, packet_overhead, anchor)
+        GraceCodec.load(profile, backend)
+
+        def at_level(level: int) -> GraceCodec:
+            codec = GraceCodec.load(profile, backend)
+            codec.fix_level(level)
+            return codec
+
+        results = {}
+        for source in video:
+            seconds = None if frames is None or fps is None else (frames + 0.5) / fps
+            with _clip(source, size, fps, seconds) as clip, console.status(source) as status:
+                pictures = list(islice(clip.play(), frames))
+                note = lambda text, name=source, bar=status: bar.update(f"{name}: {text}")  # noqa: E731
+                if control == "level":
+                    result = evaluate_levels(at_level, pictures, clip.fps, request, note)
+                else:
+                    result = evaluate(lambda: GraceCodec.load(profile, backend), pictures, clip.fps, request, note)
+            results[Path(source).name] = result
+            typer.echo(_line(Path(source).name, result))
+        out.write_text(json.dumps({"profile": profile, "clips": results}, indent=1) + "\n")
+        if plot:
+            from grace_codec.evaluation.chart import write_chart
+
+            write_chart(plot, results)
+
+
+def _line(name: str, result: dict[str, object]) -> str:
+    rows: list[dict[str, float]] = result["grace"]  # type: ignore[assignment]
+    parts = [
+        f"{r['kbps']:.0f}k {r['ssim_db']:.2f}dB" if not r["loss"] else f"loss {r['loss']:.0%} -{r['ssim_drop_db']:.2f}"
+        for r in rows
+    ]
+    others: dict[str, dict[str, object]] = result["against"]  # type: ignore[assignment]
+    parts += [f"{n}: BD {o['bd_rate_percent']} % SSIM {o['ssim_gain_db_at_equal_bytes']}" for n, o in others.items()]
+    return f"{name}: " + "; ".join(parts)
+
+
+@app.command()
+def tables(
+    profile: Annotated[str, typer.Argument(help="The model whose entropy tables are to be fitted.")],
+    clips: Annotated[list[Path], typer.Argument(help="Video files, or folders of them.")],
+    out: Annotated[Path | None, typer.Option(help="Where the tables go; default: into the package.")] = None,
+    size: Size = "640x360",
+    most: Annotated[int, typer.Option(help="At most this many clips, spread over those given.")] = 80,
+    backend: Backend = None,
+) -> None:
+    """Fit a profile's integer entropy tables to what its model makes of training clips."""
+    from rich.progress import track
+
+    from grace_codec import profiles
+    from grace_codec.grace.codec import tables_path
+    from grace_codec.media.video_file import parse_size
+    from grace_codec.training.collect import collect, short_clips
+    from grace_codec.training.fit import fit
+
+    with _reporting():
+        model = profiles.load(profile, backend)
+        files = sorted(f for path in clips for f in (path.rglob("*.mp4") if path.is_dir() else [path]))
+        files = files[:: max(1, -(-len(files) // most))]
+        found = list(collect(model, short_clips(list(track(files, "collect")), parse_size(size))))
+        if not found:
+            raise ValueError("no usable clip of five frames or more among the files given")
+        fine = model.profile.levels
+        fitted = fit(found, model.profile.luma_frequencies, (fine - 1) // 8 + 1, fine)
+        target = out or tables_path(profile)
+        target.write_text(fitted.dumps() + "\n", encoding="utf-8")
+        typer.echo(f"{target}: {len(found)} frames of {len(files)} clips, checksum {fitted.checksum:08x}")
+
+
+@models_app.command("list")
+def list_models() -> None:
+    """Names, identity and what they are for."""
+    from grace_codec import profiles
+    from grace_codec.errors import ModelError
+
+    for name, spec in profiles.PROFILES.items():
+        try:
+            state = f"model {profiles.read_weights(name).sha256[:8]}" if spec.trained else "not trained yet"
+        except ModelError as error:
+            state = str(error)
+        typer.echo(f"{name:12s} {state:20s} {spec.about}")
+
+
+@models_app.command()
+def verify() -> None:
+    """Check every shipped weights file against its SHA-256, and its entropy tables."""
+    from grace_codec import profiles
+    from grace_codec.entropy.tables import load
+    from grace_codec.errors import ModelError
+    from grace_codec.grace.codec import tables_path
+
+    failed = False
+    for name, spec in profiles.PROFILES.items():
+        if not spec.trained:
+            continue
+        try:
+            digest = profiles.read_weights(name).sha256
+            checksum = load(tables_path(name)).checksum
+            typer.echo(f"{name:12s} ok  weights sha256 {digest}  tables {checksum:08x}")
+        except ModelError as error:
+            failed = True
+            typer.echo(f"{name:12s} {error}", err=True)
+    if failed:
+        raise typer.Exit(2)

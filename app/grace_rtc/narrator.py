@@ -1,0 +1,150 @@
+"""What a live process tells: to the log, every event; to people, remarks and a status line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+
+from grace_lab.log.live_log import SENDER, LiveLog, monotonic_us
+from grace_lab.log.session_events import log_receiver_event, log_sender_event
+from grace_receiver.app.receive import PictureShown, ReceivingStatus
+from grace_sender.app.capture import FrameCaptured, FrameMissed
+from grace_sender.app.send import SendingStatus
+from grace_sender.live.adaptation import ENCODER_TOO_SLOW, OperatingPointChanged
+from grace_transport.aiortc_plugin import CodecReady, LiveEvent, WorkFailed
+from grace_transport.event_log import Fact
+from grace_transport.runtime.process import ConnectionChanged, Remark
+
+
+class Narrator:
+    """The observer of one process. `status`: whether status lines are wanted."""
+
+    def __init__(self, by: str, log: LiveLog | None, status: bool, console: Console | None = None) -> None:
+        self._by, self._log, self._status = by, log, status
+        self._console = console or Console(file=sys.stderr, soft_wrap=True, highlight=False, emoji=False)
+        self._line = self._console.status("", spinner="dots") if status and self._console.is_terminal else None
+        self._reason = "an error"
+
+    @contextmanager
+    def process(self, facts: Mapping[str, Fact]) -> Iterator[None]:
+        """Around all that the process does."""
+        self._emit(monotonic_us(), "process_started", by=self._by, **facts)
+        if self._line is not None:
+            self._line.start()
+        try:
+            yield
+        except BaseException as error:
+            self._reason = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            if self._line is not None:
+                self._line.stop()
+            self._emit(monotonic_us(), "process_ended", by=self._by, reason=self._reason)
+
+    def ended_with(self, reason: str) -> None:
+        self._reason = reason
+
+    def observe(self, event: object) -> None:
+        match event:
+            case LiveEvent():
+                self._live(event)
+            case FrameCaptured():
+                timestamp = {} if event.rtp_timestamp is None else {"rtp_timestamp": event.rtp_timestamp}
+                self._captured(event.at_us, event.frame_id, event.captured_us, event.picture, timestamp)
+            case FrameMissed():
+                self._captured(event.at_us, event.frame_id, event.captured_us, event.picture, {})
+                self._emit(event.at_us, "frame_skipped", frame_id=event.frame_id, reason=ENCODER_TOO_SLOW)
+            case OperatingPointChanged():
+                self._operating_point(event)
+            case PictureShown():
+                self._emit(
+                    event.at_us, "picture_shown",
+                    index=event.index, rtp_timestamp=event.rtp_timestamp, width=event.width, height=event.height,
+                )  # fmt: skip
+            case ConnectionChanged():
+                self._emit(event.at_us, "connection_state", by=self._by, state=event.state)
+                self._say(f"connection: {event.state}")
+            case Remark():
+                self._remark(event.at_us, event.text, event.loud)
+            case SendingStatus():
+                self._show_status(_sending(event))
+            case ReceivingStatus():
+                self._show_status(_receiving(event))
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _live(self, live: LiveEvent) -> None:
+        match live.event:
+            case OperatingPointChanged():
+                self._operating_point(live.event)
+            case CodecReady():
+                self._emit(live.event.at_us, "remark", by=self._by, text=f"codec ready in {live.event.took_us} us")
+            case WorkFailed():
+                self._remark(live.event.at_us, f"{live.event.what} failed: {live.event.reason}", True)
+            case _ if self._log is not None:
+                if live.end == SENDER:
+                    log_sender_event(self._log, live.event, live.codec_us or 0)
+                else:
+                    log_receiver_event(self._log, live.event, live.codec_us or 0)
+
+    def _captured(self, at_us: int, frame_id: int, captured_us: int, picture: int, more: Mapping[str, Fact]) -> None:
+        self._emit(at_us, "frame_captured", frame_id=frame_id, captured_us=captured_us, picture=picture, **more)
+
+    def _operating_point(self, event: OperatingPointChanged) -> None:
+        point = event.point
+        self._emit(
+            event.at_us, "operating_point",
+            width=point.width, height=point.height, fps=float(point.fps), reason=event.reason,
+        )  # fmt: skip
+        self._say(event.reason)
+
+    def _remark(self, at_us: int, text: str, loud: bool) -> None:
+        self._emit(at_us, "remark", by=self._by, text=text)
+        self._say(text, loud)
+
+    def _emit(self, at_us: int, name: str, **facts: Fact) -> None:
+        if self._log is not None:
+            self._log.emit(at_us, name, **facts)
+
+    def _say(self, text: str, loud: bool = False) -> None:
+        safe = escape(text)
+        self._console.print(f"[bold yellow]{safe}[/]" if loud else safe)
+
+    def _show_status(self, text: str) -> None:
+        if self._line is not None:
+            self._line.update(text)
+        elif self._status:
+            self._console.print(text)
+
+
+def _sending(status: SendingStatus) -> str:
+    target = "" if not status.target_bps else f" of {_kbps(status.target_bps)}"
+    facts = [
+        f"{status.codec} {_kbps(status.bitrate_bps)}{target} kbit/s",
+        f"{status.fps:.1f} fps",
+        "loss ?" if status.loss is None else f"loss {status.loss:.1%}",
+        "rtt ?" if status.rtt_s is None else f"rtt {status.rtt_s * 1000:.0f} ms",
+        *([] if status.resyncs is None else [f"{status.resyncs} resyncs"]),
+    ]
+    return escape(" | ".join(facts))
+
+
+def _receiving(status: ReceivingStatus) -> str:
+    facts = [
+        f"{status.codec} {_kbps(status.bitrate_bps)} kbit/s",
+        f"{status.fps:.1f} fps",
+        "no picture yet" if status.size is None else f"{status.size[0]}x{status.size[1]}",
+        "loss ?" if status.loss is None else f"loss {status.loss:.1%}",
+        *([] if status.partial is None else [f"{status.partial} partial"]),
+        *([] if status.resyncs is None else [f"{status.resyncs} resyncs"]),
+        *(["LOST"] if status.connection == "lost" else []),
+    ]
+    return escape(" | ".join(facts))
+
+
+def _kbps(bps: int) -> str:
+    return f"{bps / 1000:.0f}"

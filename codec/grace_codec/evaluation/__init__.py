@@ -1,0 +1,1 @@
+"""Measurements of codecs: quality metrics, rate-distortion curves, losses, speed."""

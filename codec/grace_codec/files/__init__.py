@@ -1,0 +1,1 @@
+"""Coded video in a file: the .grc container, and coding whole files."""

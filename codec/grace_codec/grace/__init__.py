@@ -1,0 +1,1 @@
+"""The GRACE packet codec: P-frames, key frames, intra refresh, rate control and payloads."""

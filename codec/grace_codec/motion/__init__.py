@@ -1,0 +1,1 @@
+"""Block motion: search, overlapped compensation (OBMC), and concealment of lost vectors."""

@@ -1,1 +1,0 @@
-"""From latents to independently decodable payloads and back: which element travels where, and the bytes around it."""

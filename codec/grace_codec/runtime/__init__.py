@@ -1,0 +1,1 @@
+"""How the codec's compiled loops and threads run in a process. Knows nothing of video."""

@@ -1,0 +1,1 @@
+"""The lab: whole calls in virtual time, their logs, metrics and reports."""

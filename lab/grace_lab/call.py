@@ -1,0 +1,205 @@
+"""The lab: a whole call in virtual time. The sessions are the live ones; clock, network and computing time are not.
+
+Owns wiring and the log of the call. Deterministic: the same configuration gives the same log, byte for byte, unless
+computing times are measured. Refuses to know schemes, metrics and files.
+
+    frames -> SenderSession -> uplink -> ReceiverSession -> pictures
+                    ^----------- feedback path <-----+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from grace_codec.api import PacketCodec
+from grace_codec.evaluation import quality
+from grace_codec.types import CodedFrame, Decoded, Frame
+from grace_lab.clock import VirtualClock
+from grace_lab.cost import ComputeCost, run_timed
+from grace_lab.log.session_events import log_receiver_event, log_sender_event
+from grace_lab.log.session_log import SessionLog
+from grace_netsim.link.events import LinkDropped
+from grace_netsim.link.link import Link, LinkConfig
+from grace_netsim.trace.rates import RateSeries
+from grace_receiver.events import CarryWanted, DecodeWanted, FrameDecoded, FrameRendered
+from grace_receiver.references import DecodingDesk
+from grace_receiver.session import ReceiverConfig, ReceiverSession
+from grace_sender.events import EncodeWanted, FrameEncoded
+from grace_sender.references import EncodingDesk
+from grace_sender.session import SenderConfig, SenderSession
+from grace_transport.congestion.controller import CongestionController
+from grace_transport.errors import WireFormatError
+from grace_transport.host import Host
+from grace_transport.wire.rtp import parse_rtp
+
+SRTP_TAG = bytes(16)  # RFC 7714, what aiortc negotiates: on the emulated wire every RTP packet is that much longer
+SRTCP_TAIL = bytes(20)  # tag, and the SRTCP index
+TAIL_US = 1_000_000  # what is under way when the last frame was captured may still arrive
+CAPACITY_STEP_US = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallConfig:
+    """One call. `facts` go into the first line of the log; `capacity` is what the timeline draws (None: unlimited)."""
+
+    fps: float
+    frames: int
+    uplink: LinkConfig
+    feedback: LinkConfig
+    cost: ComputeCost = field(default_factory=ComputeCost)
+    capacity: RateSeries | None = None
+    pixels: bool = True  # False: what is shown is made up and is not measured
+    facts: dict[str, int | float | str] = field(default_factory=dict)
+
+
+class Lab:
+    """Wires a sender, two links and a receiver on one virtual clock, and runs them once."""
+
+    def __init__(
+        self,
+        config: CallConfig,
+        source: Callable[[int], Frame],
+        encoder: PacketCodec,
+        decoder: PacketCodec,
+        controller: CongestionController,
+        log: SessionLog,
+        on_shown: Callable[[Frame, Frame], None] | None = None,
+    ) -> None:
+        """`source(frame_id)` gives the captured picture. `encoder` and `decoder` are two instances of one scheme.
+
+        `on_shown`, where given, gets every captured picture with what was shown of it."""
+        self._config = config
+        self._source = source
+        self._log = log
+        self._on_shown = on_shown
+        self._clock = VirtualClock()
+        self._encoding, self._decoding = EncodingDesk(encoder), DecodingDesk(decoder)
+        self._encode_us: dict[int, int] = {}
+        self._decode_us: dict[int, int] = {}
+        self._shown: dict[int, Frame | None] = {}
+        sender = SenderSession(SenderConfig(fps=config.fps), controller)
+        receiver = ReceiverSession(ReceiverConfig(loss_response=encoder.loss_response))
+        host = partial(Host, clock=self._clock)
+        self._uplink = host(Link(config.uplink), transmit=self._to_receiver, on_event=self._on_uplink)
+        self._feedback = host(Link(config.feedback), transmit=self._to_sender, on_event=_ignore)
+        self._sender = host(sender, transmit=self._into_uplink, on_event=self._on_sender)
+        self._receiver = host(receiver, transmit=self._into_feedback, on_event=self._on_receiver)
+
+    def run(self) -> SessionLog:
+        """The whole call; returns its log."""
+        config = self._config
+        self._log.emit(0, "session_started", **config.facts)
+        end_us = round(config.frames * 1_000_000 / config.fps)
+        for frame_id in range(config.frames):
+            self._clock.call_at(round(frame_id * 1_000_000 / config.fps), partial(self._capture, frame_id))
+        for at_us in range(0, end_us, CAPACITY_STEP_US) if config.capacity is not None else ():
+            self._clock.call_at(at_us, self._log_capacity)
+        self._clock.run_until(end_us + TAIL_US)
+        ignored = {f"ignored_{reason}": count for reason, count in self._receiver.machine.ignored_packets.items()}
+        self._log.emit(end_us + TAIL_US, "session_ended", **ignored)
+        return self._log
+
+    # -- the network -----------------------------------------------------------------------------------------------
+
+    def _into_uplink(self, datagram: bytes) -> None:
+        self._uplink.receive(datagram + SRTP_TAG)
+
+    def _to_receiver(self, datagram: bytes) -> None:
+        self._receiver.receive(datagram[: -len(SRTP_TAG)])
+
+    def _into_feedback(self, datagram: bytes) -> None:
+        self._feedback.receive(datagram + SRTCP_TAIL)
+
+    def _to_sender(self, datagram: bytes) -> None:
+        self._sender.receive(datagram[: -len(SRTCP_TAIL)])
+
+    def _on_uplink(self, event: object) -> None:
+        if isinstance(event, LinkDropped):
+            try:
+                seq = parse_rtp(event.data, SenderConfig().transport_seq_id).transport_seq
+            except WireFormatError:
+                seq = None
+            self._log.emit(event.at_us, "packet_dropped", seq=-1 if seq is None else seq, reason=event.reason)
+
+    def _log_capacity(self) -> None:
+        now_us = self._clock.now_us()
+        assert self._config.capacity is not None
+        self._log.emit(now_us, "link_capacity", bps=self._config.capacity.rate_at(now_us))
+
+    # -- capture and encoding ----------------------------------------------------------------------------------------
+
+    def _capture(self, frame_id: int) -> None:
+        now_us = self._clock.now_us()
+        link = self._uplink.machine
+        self._log.emit(now_us, "frame_captured", frame_id=frame_id, captured_us=now_us)
+        self._log.emit(now_us, "link_queue", packets=link.queued_packets, bytes=link.queued_bytes)
+        self._sender.mutate(lambda session, at_us: session.on_frame(frame_id, at_us, at_us))
+
+    def _on_sender(self, event: object) -> None:
+        if isinstance(event, EncodeWanted):
+            self._encode(event)
+        encode_us = self._encode_us.pop(event.frame_id) if isinstance(event, FrameEncoded) else 0
+        log_sender_event(self._log, event, encode_us)
+
+    def _encode(self, order: EncodeWanted) -> None:
+        given_us = self._config.cost.of_encoding(order.frame_id, len(order.steps))
+        frame = self._source(order.frame_id)
+        coded, taken_us = run_timed(partial(self._encoding.encode, order, frame), given_us)
+        self._encode_us[order.frame_id] = taken_us
+        self._clock.call_at(self._clock.now_us() + taken_us, partial(self._encoded, coded))
+
+    def _encoded(self, coded: CodedFrame) -> None:
+        def deliver(session: SenderSession, now_us: int) -> None:
+            lineage = session.on_encoded(coded.frame_id, coded.key, coded.payloads, now_us)
+            self._encoding.keep(coded, lineage)
+            self._encoding.forget(session.retained())
+
+        self._sender.mutate(deliver)
+
+    # -- decoding and rendering ----------------------------------------------------------------------------------------
+
+    def _on_receiver(self, event: object) -> None:
+        match event:
+            case DecodeWanted():
+                self._decode(event)
+            case CarryWanted():
+                self._decoding.carry(event.step)
+            case FrameDecoded():
+                log_receiver_event(self._log, event, self._decode_us.pop(event.frame_id))
+            case FrameRendered():
+                self._rendered(event)
+            case _:
+                log_receiver_event(self._log, event)
+
+    def _decode(self, order: DecodeWanted) -> None:
+        frame_id = order.received.frame_id
+        given_us = self._config.cost.of_decoding(frame_id, len(order.steps))
+        decoded, taken_us = run_timed(partial(self._decoding.decode, order), given_us)
+        self._decode_us[frame_id] = taken_us
+        self._clock.call_at(self._clock.now_us() + taken_us, partial(self._decoded, frame_id, decoded))
+
+    def _decoded(self, frame_id: int, decoded: Decoded) -> None:
+        def deliver(session: ReceiverSession, now_us: int) -> None:
+            lineage = session.on_decoded(frame_id, decoded, now_us)
+            if lineage is not None:
+                self._decoding.keep(decoded, lineage)
+            self._decoding.forget(session.retained())
+
+        self._shown[frame_id] = decoded.frame
+        self._receiver.mutate(deliver)
+        del self._shown[frame_id]
+
+    def _rendered(self, event: FrameRendered) -> None:
+        shown, ssim, psnr = self._shown[event.frame_id], None, None
+        if shown is not None and self._config.pixels:
+            captured = self._source(event.frame_id)
+            ssim, psnr = quality.ssim(captured.y, shown.y), quality.psnr_db(captured.y, shown.y)
+            if self._on_shown is not None:
+                self._on_shown(captured, shown)
+        log_receiver_event(self._log, event, ssim=ssim, psnr=psnr)
+
+
+def _ignore(event: object) -> None:
+    """Drops on the feedback path show in what the sender does; nobody plots them."""

@@ -1,0 +1,212 @@
+"""One log of a live call out of those of its processes, on the axis of the lab: time 0 is the first capture.
+
+Owns whose word counts for what: the sender's for captures, codec and packets, the receiver's for arrivals and pictures,
+the relay's for drops and the link; for schemes without our sessions (plain vp8, h264) the relay's for packets, too, and
+frames are told apart by their RTP timestamps. Refuses to know files, processes and pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from grace_lab.log.session_log import Event, SessionLog
+from grace_netsim.errors import LogError
+from grace_transport.event_log import Fact
+from grace_transport.wire.media import rtp_timestamp
+
+MAX_CALL_US: Final = 24 * 3600 * 1_000_000
+TAIL_US: Final = 1_000_000  # as in the lab: what is under way at the last capture may still arrive
+SRTP_TAG_BYTES: Final = 16  # RFC 7714; the sender's own figures are without it, the relay's with it
+
+_OF_SENDER: Final = frozenset(
+    {"frame_encoded", "frame_skipped", "packet_sent", "rate_target", "resync", "key_frame_forced", "operating_point"}
+)
+_OF_RECEIVER: Final = frozenset({"packet_received", "frame_decoded", "frame_lost", "key_frame_requested"})
+_OF_RELAY: Final = frozenset({"link_queue", "link_capacity"})
+_OF_ALL: Final = frozenset({"datagram_rejected", "connection_state", "remark"})
+
+
+@dataclass(frozen=True, slots=True)
+class PictureQuality:
+    """Of a shown picture against the captured one: SSIM 0..1, luma PSNR in dB."""
+
+    ssim: float
+    psnr: float
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """`picture` is its number in the clip."""
+
+    frame_id: int
+    captured_us: int
+    picture: int
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """A picture reached the player: picture `index` of its record, `width` x `height`, is frame `capture`."""
+
+    index: int
+    at_us: int
+    width: int
+    height: int
+    capture: Capture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessLogs:
+    """What the processes of one call wrote. A call without emulated network has no relay."""
+
+    sender: SessionLog
+    receiver: SessionLog
+    relay: SessionLog | None = None
+
+
+def captures(sender: SessionLog) -> dict[int, Capture]:
+    """RTP timestamp -> captured frame. Raises LogError where nothing was captured."""
+    found: dict[int, Capture] = {}
+    for event in sender.named("frame_captured"):
+        captured_us, frame_id = event.integer("captured_us"), event.integer("frame_id")
+        timestamp = _integer(event, "rtp_timestamp", rtp_timestamp(captured_us))
+        found.setdefault(timestamp & 0xFFFFFFFF, Capture(frame_id, captured_us, _integer(event, "picture", frame_id)))
+    if not found:
+        raise LogError("the sender's log has no captured frame: the call never began; look at its messages")
+    return found
+
+
+def showings(logs: ProcessLogs) -> list[Showing]:
+    """What the player showed, in order, each frame once. Pictures that no capture accounts for are left out.
+
+    Raises LogError where the clocks of the two logs are not one."""
+    known = captures(logs.sender)
+    first: dict[int, Showing] = {}
+    for event in logs.receiver.named("picture_shown"):
+        capture = known.get(event.integer("rtp_timestamp") & 0xFFFFFFFF)
+        if capture is not None and capture.frame_id not in first:
+            if event.at_us < capture.captured_us:
+                raise LogError(
+                    f"frame {capture.frame_id} was shown before it was captured: the logs are of two machines, or of "
+                    "two calls; give logs of one call whose processes ran on one machine"
+                )
+            size = event.integer("width"), event.integer("height")
+            first[capture.frame_id] = Showing(event.integer("index"), event.at_us, *size, capture)
+    return list(first.values())
+
+
+def merge(
+    logs: ProcessLogs, facts: Mapping[str, Fact], pictures: Mapping[int, PictureQuality] | None = None
+) -> SessionLog:
+    """The whole call as the lab would have logged it. `facts` go into session_started; `pictures`: frame_id -> quality.
+
+    Raises LogError for logs that are not of one call."""
+    known = captures(logs.sender)
+    origin_us = min(capture.captured_us for capture in known.values())
+    events = [
+        *_captured(logs.sender),
+        *(event for event in logs.sender if event.name in _OF_SENDER | _OF_ALL),
+        *(event for event in logs.receiver if event.name in _OF_RECEIVER | _OF_ALL),
+        *_rendered(logs, pictures or {}),
+        *_relayed(logs, known),
+    ]
+    end_us = max(capture.captured_us for capture in known.values()) + TAIL_US
+    lasting = (event for event in events if origin_us <= event.at_us and not _after(event, end_us))
+    shifted = sorted((_on_axis(event, origin_us) for event in lasting), key=_time)
+    merged = SessionLog()
+    merged.emit(0, "session_started", **facts)
+    for event in [*_capacity_before(logs, origin_us), *shifted]:
+        merged.emit(event.at_us, event.name, **event.facts)
+    merged.emit(max(0, *(event.at_us for event in shifted)), "session_ended")
+    return merged
+
+
+def _captured(sender: SessionLog) -> Iterator[Event]:
+    for event in sender.named("frame_captured"):
+        yield Event(event.integer("captured_us"), event.name, event.facts)
+
+
+def _rendered(logs: ProcessLogs, pictures: Mapping[int, PictureQuality]) -> Iterator[Event]:
+    for showing in showings(logs):
+        capture = showing.capture
+        quality = pictures.get(capture.frame_id)
+        yield Event(
+            showing.at_us,
+            "frame_rendered",
+            {
+                "frame_id": capture.frame_id,
+                "captured_us": capture.captured_us,
+                "delay_us": showing.at_us - capture.captured_us,
+                "ssim": None if quality is None else round(quality.ssim, 7),
+                "psnr": None if quality is None else round(quality.psnr, 4),
+            },
+        )
+
+
+def _relayed(logs: ProcessLogs, known: Mapping[int, Capture]) -> Iterator[Event]:
+    """The link's own lines; drops, those on the way back marked as feedback; packets, where the sender names none."""
+    own_packets = any(True for _ in logs.sender.named("packet_sent"))
+    for event in logs.relay or ():
+        way_up = event.text("direction") != "down"
+        if event.name in _OF_RELAY | _OF_ALL:
+            if way_up:
+                yield event
+        elif event.name == "packet_dropped":
+            if way_up and _is_video(event):
+                yield event
+            elif not way_up:
+                yield Event(event.at_us, event.name, {**event.facts, "kind": "feedback"})
+        elif event.name == "packet_relayed" and way_up and not own_packets and _is_video(event):
+            yield _sent(event, known)
+
+
+def _is_video(event: Event) -> bool:
+    return (event.text("kind") or "media") in ("media", "resend", "padding")
+
+
+def _sent(event: Event, known: Mapping[int, Capture]) -> Event:
+    capture = known.get(_integer(event, "rtp_timestamp", -1))
+    facts: dict[str, Fact] = {
+        "seq": _integer(event, "seq", -1),
+        "frame_id": -1 if capture is None else capture.frame_id,
+        "index": 0,
+        "bytes": max(0, event.integer("bytes") - SRTP_TAG_BYTES),
+        "kind": event.text("kind"),
+    }
+    return Event(event.at_us, "packet_sent", facts)
+
+
+def _capacity_before(logs: ProcessLogs, origin_us: int) -> list[Event]:
+    """The link's capacity at time 0 is the newest that was logged before it."""
+    before = [event for event in (logs.relay or SessionLog()).named("link_capacity") if event.at_us < origin_us]
+    return [Event(0, event.name, event.facts) for event in before[-1:]]
+
+
+def _after(event: Event, end_us: int) -> bool:
+    """The link goes on when the call is over; nobody wants to see that."""
+    return event.name in _OF_RELAY and event.at_us > end_us
+
+
+def _on_axis(event: Event, origin_us: int) -> Event:
+    at_us = event.at_us - origin_us
+    if at_us > MAX_CALL_US:
+        raise LogError(f"{event.name} is {at_us // 1_000_000} s after the first capture: not the logs of one call")
+    facts = dict(event.facts)
+    if "captured_us" in facts:
+        facts["captured_us"] = event.integer("captured_us") - origin_us
+    return Event(at_us, event.name, facts)
+
+
+def _time(event: Event) -> int:
+    return event.at_us
+
+
+def _integer(event: Event, fact: str, otherwise: int) -> int:
+    """An optional fact; LogError where it is there and no integer."""
+    if fact not in event.facts:
+        return otherwise
+    try:
+        return event.integer(fact)
+    except TypeError as error:
+        raise LogError(f"{error}; the log is damaged, run the call again") from error

@@ -1,0 +1,1 @@
+"""The receiving application: incoming calls, rendering, recordings."""

@@ -1,0 +1,132 @@
+"""One call that came in: a peer connection, the answer, and the pictures of its video track."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc.contrib.media import MediaBlackhole
+from aiortc.mediastreams import MediaStreamError
+from av import VideoFrame
+
+from grace_receiver.live.driver import PictureShown
+from grace_transport.aiortc_plugin.plain import shown_timestamp
+from grace_transport.signalling import OfferRefusedError
+from grace_transport.signalling.sdp import chosen_video_codec
+
+_log = logging.getLogger(__name__)
+
+CLOSE_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A picture and the RTP timestamp it came with."""
+
+    picture: VideoFrame
+    rtp_timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Totals of a call; `partial`, `resyncs`: None where the codec has no such thing."""
+
+    packets_received: int = 0
+    bytes_received: int = 0
+    media_packets: int = 0
+    packets_lost: int = 0
+    partial: int | None = None
+    resyncs: int | None = None
+
+    def with_packets(self, packets_received: int) -> Figures:
+        return replace(self, packets_received=packets_received)
+
+
+class IncomingCall:
+    """`on_picture` gets every picture as it is due; `on_state` every connectionState. Nothing but `answer` raises."""
+
+    def __init__(
+        self, ice_servers: tuple[str, ...], on_picture: Callable[[Shown], None], on_state: Callable[[str], None]
+    ) -> None:
+        servers = [RTCIceServer(urls=url) for url in ice_servers]
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        self._on_picture = on_picture
+        self._watching: asyncio.Task[None] | None = None
+        self._sink = MediaBlackhole()
+        self._origin: int | None = None  # RTP timestamp of the first picture of a GRACE stream
+        self.codec = ""
+        self._connection.on("track", self._on_track)
+        self._connection.on("connectionstatechange", lambda: on_state(self._connection.connectionState))
+
+    async def answer(self, sdp: str) -> str:
+        """The answer to an offer. OfferRefusedError where it cannot be taken."""
+        connection = self._connection
+        try:
+            await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
+            await connection.setLocalDescription(await connection.createAnswer())
+        except Exception as error:  # an offer is a stranger's text, and aiortc's parser asserts and indexes
+            _log.debug("offer refused", exc_info=True)
+            raise OfferRefusedError(f"this offer cannot be taken ({type(error).__name__}: {error})") from error
+        text = connection.localDescription.sdp
+        self.codec = chosen_video_codec(text)
+        if not self.codec:
+            raise OfferRefusedError("the offer has no video in a codec that is known here (GRACE, VP8, H264)")
+        return text
+
+    def on_live_event(self, event: object) -> None:
+        """From the plug-in, before the track has the picture: times of a GRACE stream count from its first picture."""
+        if self._origin is None and isinstance(event, PictureShown):
+            self._origin = event.rtp_timestamp - event.pts
+
+    async def figures(self) -> Figures:
+        report = {stat.type: vars(stat) for stat in (await self._connection.getStats()).values()}
+        transport, media = report.get("transport", {}), report.get("inbound-rtp", {})
+        return Figures(
+            packets_received=transport.get("packetsReceived", 0),
+            bytes_received=transport.get("bytesReceived", 0),
+            media_packets=media.get("packetsReceived", 0),
+            packets_lost=media.get("packetsLost", 0),
+            partial=media.get("partialFrames"),
+            resyncs=media.get("resyncs"),
+        )
+
+    async def close(self) -> None:
+        """Within CLOSE_S, whatever the state."""
+        self._connection.remove_all_listeners()
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._sink.stop()
+                await self._connection.close()
+
+    def _on_track(self, track: MediaStreamTrack) -> None:
+        if track.kind == "video" and self._watching is None:
+            self._watching = asyncio.create_task(self._watch(track))
+        else:  # whatever else comes is taken from the queue, where it would pile up
+            self._sink.addTrack(track)
+            self._sinking = asyncio.ensure_future(self._sink.start())
+
+    async def _watch(self, track: MediaStreamTrack) -> None:
+        receiver = next(found.receiver for found in self._connection.getTransceivers() if found.receiver.track is track)
+        while True:
+            try:
+                picture = await track.recv()
+            except MediaStreamError:
+                return
+            try:
+                if isinstance(picture, VideoFrame):
+                    self._on_picture(Shown(picture, self._timestamp(receiver, picture.pts or 0)))
+            except Exception:  # one picture that cannot be shown must not end the call
+                _log.exception("a picture was not shown")
+
+    def _timestamp(self, receiver: object, pts: int) -> int:
+        if self._origin is not None:
+            return (self._origin + pts) & 0xFFFFFFFF
+        return shown_timestamp(receiver, pts) or 0

@@ -1,0 +1,269 @@
+"""The receiving process: takes calls, one at a time, shows and records them. A plain aiortc application.
+
+What happens goes to an observer: `PictureShown`, `ReceivingStatus`, events of `process`, and those of the plug-in
+(`grace_transport.aiortc_plugin.LiveEvent`). Refuses to know terminals and logs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from grace_codec.schemes import live_scheme
+from grace_receiver.app.calls import CallDesk, Decision
+from grace_receiver.app.config import ReceiveConfig
+from grace_receiver.app.incoming import Figures, IncomingCall, Shown
+from grace_receiver.app.recordings import Recordings
+from grace_receiver.app.render import Window
+from grace_transport.aiortc_plugin import LiveEvent, RtcOptions, install, uninstall
+from grace_transport.runtime.process import ConnectionChanged, Remark, monotonic_us, signals_as_calls
+from grace_transport.signalling import (
+    Caller,
+    Offer,
+    PeerUnavailableError,
+    SignallingServer,
+    find_token,
+    parse_host_port,
+)
+
+_log = logging.getLogger(__name__)
+
+POLL_S: Final = 0.25
+Observer = Callable[[object], None]
+
+
+class Ending(IntEnum):
+    """Exit status of the process."""
+
+    DONE = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PictureShown:
+    """`index` counts the pictures of this process, as the file of --record-frames has them."""
+
+    at_us: int
+    index: int
+    rtp_timestamp: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivingStatus:
+    """For a status line. Rates are of the last interval; None: not known (yet)."""
+
+    at_us: int
+    connection: str
+    codec: str
+    bitrate_bps: int
+    fps: float
+    loss: float | None
+    size: tuple[int, int] | None
+    partial: int | None
+    resyncs: int | None
+
+
+async def run_receive(config: ReceiveConfig, observer: Observer) -> Ending:
+    """Take calls until the time is over or a signal comes. ValueError, OSError, ReceiverError: none was taken."""
+    token = find_token(config.token)
+    host, port = parse_host_port(config.listen)
+    with ExitStack() as stack:
+        receiving = _Receiving(config, observer, stack)
+        if not config.plain:
+            install(RtcOptions(scheme=config.scheme, observer=receiving.on_live_event))
+            stack.callback(uninstall)
+        server = SignallingServer(receiving, token, no_token=config.no_token)
+        await server.start(host, port)
+        observer(Remark(receiving.now_us(), f"waiting for calls on http://{host}:{server.port}"))
+        preparing = None if config.plain else asyncio.create_task(_prepare(config.scheme))
+        try:
+            return await receiving.run()
+        finally:
+            if preparing is not None:
+                preparing.cancel()
+            await server.stop()
+            await receiving.close()
+
+
+async def _prepare(scheme: str) -> None:
+    """Load what the first call needs while none is there: loading beside a sender makes its first second slow."""
+    try:
+        await asyncio.to_thread(live_scheme(scheme).make)
+    except Exception as error:  # the call will run into the same, and say it
+        _log.debug("%s was not prepared: %s", scheme, error)
+
+
+class _Receiving:
+    """The handler of the signalling server, and all that follows from a call."""
+
+    def __init__(self, config: ReceiveConfig, observer: Observer, stack: ExitStack) -> None:
+        self._config, self._observe = config, observer
+        self._loop = asyncio.get_running_loop()
+        self._desk = CallDesk()
+        self._call: IncomingCall | None = None
+        self._connection = ""
+        self._done = asyncio.Event()
+        self._why = ""
+        self._shown = 0
+        self._shown_us = 0
+        self._size: tuple[int, int] | None = None
+        self._last = (0.0, Figures(), 0)
+        self._window = Window("grace-rtc") if config.show else None
+        if self._window is not None:
+            stack.callback(self._window.close)
+        self._recordings = Recordings(config.record, config.record_frames)
+
+    def now_us(self) -> int:
+        return monotonic_us()
+
+    # -- the signalling server's handler -----------------------------------------------------------------------------
+
+    async def on_offer(self, offer: Offer, caller: Caller) -> str:
+        decision = self._desk.on_offer(offer.session, self.now_us())
+        if decision is Decision.REFUSE:
+            raise PeerUnavailableError("busy: another call is going on here; end it, or try again later")
+        before, self._call = self._call, None
+        if before is not None:
+            await before.close()
+        self._remark(f"call from {caller.remote or 'somewhere'}" + (", again" if decision is Decision.REPLACE else ""))
+        call = IncomingCall(self._config.ice_servers, self._on_picture, lambda state: self._on_state(call, state))
+        self._call = call
+        self._last = (0.0, Figures(), self._shown)
+        try:
+            return await call.answer(offer.sdp)
+        except BaseException:
+            if call is self._call:
+                self._desk.end()
+                self._call = None
+            await call.close()
+            raise
+
+    async def on_hang_up(self, session: str) -> None:
+        if self._desk.on_hang_up(session):
+            await self._ended("the caller hung up")
+
+    # -- what happens ------------------------------------------------------------------------------------------------
+
+    def on_live_event(self, event: LiveEvent) -> None:
+        if self._call is not None:
+            self._call.on_live_event(event.event)
+        self._observe(event)
+
+    def _on_state(self, call: IncomingCall, state: str) -> None:
+        if call is not self._call:
+            return
+        self._connection = state
+        self._observe(ConnectionChanged(self.now_us(), state))
+        if state == "connected":
+            self._desk.on_alive(self.now_us())
+        elif state in ("failed", "closed"):
+            self._desk.on_lost(self.now_us())
+
+    def _on_picture(self, shown: Shown) -> None:
+        now_us, picture = self.now_us(), shown.picture
+        if self._window is not None:
+            self._window.show(picture)
+        if not self._recordings.add(picture, now_us):
+            return
+        if self._size not in (None, (picture.width, picture.height)):
+            self._remark(f"the picture is {picture.width}x{picture.height} now")
+        self._size = picture.width, picture.height
+        self._observe(PictureShown(now_us, self._shown, shown.rtp_timestamp, picture.width, picture.height))
+        self._shown += 1
+        self._shown_us = now_us
+
+    async def run(self) -> Ending:
+        began = self._loop.time()
+        limit = self._config.seconds
+        with signals_as_calls(self._end):
+            while not self._done.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_S):
+                        await self._done.wait()
+                await self._poll()
+                if limit is not None and self._loop.time() - began >= limit:
+                    self._end(f"{limit:g} s are over")
+        self._remark(f"ending: {self._why}")
+        return Ending.DONE
+
+    async def close(self) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            await call.close()
+        await self._recordings.close(self.now_us())
+        self._say_problems()
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _remark(self, text: str, loud: bool = False) -> None:
+        self._observe(Remark(self.now_us(), text, loud))
+
+    def _say_problems(self) -> None:
+        while self._recordings.problems:
+            self._remark(self._recordings.problems.pop(0), loud=True)
+
+    def _end(self, why: str) -> None:
+        self._why = self._why or why
+        self._done.set()
+
+    async def _ended(self, why: str, film_end_us: int | None = None) -> None:
+        """The call is over for good. What was lost, not ended, is not to stand still for long in the film."""
+        call, self._call = self._call, None
+        if call is not None:
+            await call.close()
+        self._connection = ""
+        self._remark(why)
+        await self._recordings.end_film(self.now_us() if film_end_us is None else film_end_us)
+        if self._config.once:
+            self._end("the first call is over")
+
+    async def _poll(self) -> None:
+        if self._window is not None:
+            self._window.poll()
+            if self._window.closed:
+                self._end("the window was closed")
+        self._recordings.look_after()
+        self._say_problems()
+        was_lost = self._desk.lost
+        if self._call is not None:
+            await self._look_at(self._call)
+        if self._desk.handle_timer(self.now_us()):
+            await self._ended("the call did not come back", self._shown_us)
+        elif self._desk.lost and not was_lost:
+            self._remark("nothing comes from the caller any more; waiting for it to call again", loud=True)
+
+    async def _look_at(self, call: IncomingCall) -> None:
+        figures = await call.figures()
+        at, before, shown = self._last
+        if figures.packets_received > before.packets_received and self._connection == "connected":
+            self._desk.on_alive(self.now_us())
+        now = self._loop.time()
+        if now - at >= self._config.stats > 0:
+            self._last = (now, figures, self._shown)
+            if at:
+                self._show_status(call, figures, before, now - at, self._shown - shown)
+        else:
+            self._last = (at, before.with_packets(figures.packets_received), shown)
+
+    def _show_status(self, call: IncomingCall, now: Figures, before: Figures, seconds: float, shown: int) -> None:
+        lost, came = now.packets_lost - before.packets_lost, now.media_packets - before.media_packets
+        self._observe(
+            ReceivingStatus(
+                at_us=self.now_us(),
+                connection="lost" if self._desk.lost else self._connection,
+                codec=call.codec,
+                bitrate_bps=max(0, round((now.bytes_received - before.bytes_received) * 8 / seconds)),
+                fps=max(0.0, shown / seconds),
+                loss=max(0, lost) / (lost + came) if lost + came > 0 else None,
+                size=self._size,
+                partial=now.partial,
+                resyncs=now.resyncs,
+            )
+        )

@@ -1,0 +1,1 @@
+"""The live driver of the receiving session: decoding on a thread, statistics."""

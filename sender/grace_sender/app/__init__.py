@@ -1,0 +1,1 @@
+"""The sending application: sources of frames, settings, dialling and reconnecting."""

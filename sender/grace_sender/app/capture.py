@@ -1,0 +1,187 @@
+"""Plays a source in real time, for whoever asks for the next picture: a feed outlives the calls that it feeds.
+
+Owns the reading thread and the pace. A consumer that is slow misses pictures, it never makes them late: the newest one
+that is due is what it gets. Refuses to know codecs and networks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from grace_codec.errors import ClipError
+from grace_sender.app.sources import Source, SourcePicture
+from grace_sender.live.frame_gate import FrameGate
+from grace_transport.runtime.process import monotonic_us
+
+if TYPE_CHECKING:
+    import av
+
+_log = logging.getLogger(__name__)
+
+PREFETCH_BYTES: Final = 24 << 20
+SLIP_US: Final = 500_000  # a source that is later than this cannot keep up: the clock goes on from there
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCaptured:
+    """Picture `picture` of the source was captured as frame `frame_id`; `rtp_timestamp` as on the wire, if known."""
+
+    at_us: int
+    frame_id: int
+    captured_us: int
+    picture: int
+    rtp_timestamp: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameMissed:
+    """A frame was due while nobody asked for it."""
+
+    at_us: int
+    frame_id: int
+    captured_us: int
+    picture: int
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """A picture with its number and time: `video.opaque`, and `video.pts` in microseconds (CLOCK_MONOTONIC)."""
+
+    frame_id: int
+    captured_us: int
+    picture: int
+    video: av.VideoFrame
+
+
+class Feed:
+    """The pictures of one source, in real time. Use it on one event loop; `start` first, `close` at the end."""
+
+    def __init__(
+        self, source: Source, fps: float | None = None, on_missed: Callable[[FrameMissed], None] | None = None
+    ) -> None:
+        """`fps`: let fewer pictures of a live source through. `on_missed` gets every frame that nobody asked for."""
+        self.source = source
+        self.error: ClipError | None = None
+        self._on_missed = on_missed
+        self._gate = FrameGate(fps or source.fps)
+        self._interval_us = 1_000_000 / source.fps
+        self._next_id = 0
+        self._origin_us = 0.0  # capture time of frame 0
+        self._paused = True
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        size = self.source.width * self.source.height * 3 // 2
+        depth = 1 if self.source.live else max(2, min(64, PREFETCH_BYTES // size))
+        self._queue: asyncio.Queue[tuple[int, SourcePicture] | None] = asyncio.Queue(depth)
+        self._thread = threading.Thread(target=self._read, name="capture", daemon=True)
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Stop reading; the thread ends by itself, at once unless it is stuck in a driver (it is a daemon)."""
+        self._closed.set()
+        while self._thread is not None and not self._queue.empty():
+            self._queue.get_nowait()
+        await asyncio.sleep(0)
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join, 1.0)
+            if not self._thread.is_alive():
+                self.source.close()
+        self._thread = None
+
+    def pause(self) -> None:
+        """There is no call: a file waits until somebody asks again; a camera goes on."""
+        self._paused = True
+
+    async def next(self) -> Capture | None:
+        """The newest frame that is due, or the next one when it is. None: the source has ended (`error` says why)."""
+        return await (self._next_live() if self.source.live else self._next_paced())
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _now_us(self) -> int:
+        return monotonic_us()
+
+    async def _next_live(self) -> Capture | None:
+        while (item := await self._take()) is not None:
+            captured_us, picture = item
+            if self._gate.admits(captured_us):
+                self._next_id += 1
+                return _captured(self._next_id - 1, captured_us, picture)
+        return None
+
+    async def _next_paced(self) -> Capture | None:
+        if not self._paused:
+            await self._pass_over()
+        if (item := await self._take()) is None:
+            return None
+        now_us, due_us = self._now_us(), self._due_us()
+        if self._paused or now_us - due_us > SLIP_US:
+            self._origin_us += now_us - due_us
+            due_us = now_us
+        self._paused = False
+        while (wait_us := due_us - self._now_us()) > 0:
+            await asyncio.sleep(wait_us / 1_000_000)
+        self._next_id += 1
+        return _captured(self._next_id - 1, due_us, item[1])
+
+    def _due_us(self) -> int:
+        return round(self._origin_us + self._next_id * self._interval_us)
+
+    async def _pass_over(self) -> None:
+        """Leave out what was read and is not the newest due frame any more."""
+        while self._due_us() + self._interval_us <= self._now_us() and not self._queue.empty():
+            if (item := await self._take()) is None:
+                return
+            if self._on_missed is not None:
+                self._on_missed(FrameMissed(self._now_us(), self._next_id, self._due_us(), item[1].number))
+            self._next_id += 1
+
+    async def _take(self) -> tuple[int, SourcePicture] | None:
+        item = await self._queue.get()
+        if item is None:
+            self._queue.put_nowait(None)  # for whoever asks again
+        return item
+
+    def _read(self) -> None:
+        """On the reading thread. Whatever happens here ends the feed and is told, it never just stops."""
+        try:
+            for picture in self.source.pictures():
+                if self._closed.is_set():
+                    return
+                self._hand_over((self._now_us(), picture))
+        except ClipError as error:
+            self.error = error
+        except Exception as error:
+            _log.exception("reading %s failed", self.source.name)
+            self.error = ClipError(f"{self.source.name}: reading failed ({error}); the log says more")
+        self._hand_over(None)
+
+    def _hand_over(self, item: tuple[int, SourcePicture] | None) -> None:
+        try:
+            if self.source.live:
+                self._loop.call_soon_threadsafe(self._replace, item)
+            else:
+                asyncio.run_coroutine_threadsafe(self._queue.put(item), self._loop).result()
+        except RuntimeError:  # the loop is closed: nobody wants pictures any more
+            self._closed.set()
+
+    def _replace(self, item: tuple[int, SourcePicture] | None) -> None:
+        """Newest wins."""
+        while not self._queue.empty():
+            if self._queue.get_nowait() is None:
+                item = None
+        self._queue.put_nowait(item)
+
+
+def _captured(frame_id: int, captured_us: int, picture: SourcePicture) -> Capture:
+    picture.video.pts = captured_us
+    picture.video.opaque = frame_id  # the plug-in numbers its frames so
+    return Capture(frame_id, captured_us, picture.number, picture.video)

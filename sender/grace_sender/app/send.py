@@ -1,0 +1,285 @@
+"""The sending process: a source, a call that is placed again when it is lost, and an end. Owns their lives.
+
+What happens goes to an observer: events of `capture`, `adaptation` and `process`, `SendingStatus`, and those of the
+plug-in (`grace_transport.aiortc_plugin.LiveEvent`). Refuses to know terminals and logs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Final
+
+from grace_sender.app.call import CaptureTrack, Figures, OutgoingCall
+from grace_sender.app.capture import Capture, Feed, FrameCaptured
+from grace_sender.app.config import SendConfig
+from grace_sender.app.reconnect import Call, Drop, GiveUp, Phase, Reconnect, ReconnectConfig
+from grace_sender.app.scheme_setup import install_plugin
+from grace_sender.app.sources import open_source
+from grace_sender.live import driver as live
+from grace_transport.aiortc_plugin import LiveEvent
+from grace_transport.runtime.process import (
+    ConnectionChanged,
+    Remark,
+    StoppedError,
+    StopSignal,
+    monotonic_us,
+    signals_as_calls,
+)
+from grace_transport.signalling import SignallingClient, SignallingError, find_token
+
+POLL_S: Final = 0.5
+REMEMBERED: Final = 512  # frames
+GRACE: Final = "GRACE"
+LINGER_S: Final = 0.4  # after the last picture: what is under way leaves
+Observer = Callable[[object], None]
+
+
+class Ending(IntEnum):
+    """Exit status of the process."""
+
+    DONE = 0  # the source ended, --seconds are over, or a signal
+    REFUSED = 3  # the peer refused for good, or there was no call for --give-up seconds
+    SOURCE_BROKE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SendingStatus:
+    """For a status line. Rates are of the last interval; None: not known (yet)."""
+
+    at_us: int
+    connection: str
+    codec: str
+    bitrate_bps: int
+    fps: float
+    loss: float | None
+    rtt_s: float | None
+    resyncs: int | None
+    target_bps: int | None
+
+
+async def run_send(config: SendConfig, observer: Observer) -> Ending:
+    """Send until the source ends, the time is over, or a signal comes. ClipError, ValueError: nothing was sent."""
+    token = find_token(config.token)
+    stop = StopSignal()
+    with signals_as_calls(stop):
+        try:
+            return await _send(config, observer, token, stop)
+        except StoppedError as error:
+            observer(Remark(monotonic_us(), f"ending: {error}"))
+            return Ending.DONE
+
+
+async def _send(config: SendConfig, observer: Observer, token: str | None, stop: StopSignal) -> Ending:
+    opening = asyncio.to_thread(open_source, config.input, config.picture_size, config.fps, config.loop)
+    source = await stop.unless_stopped(opening)
+    pictures = _PictureNumbers(observer)
+    try:
+        plugin = await stop.unless_stopped(install_plugin(config, source, pictures.observe))
+    except BaseException:
+        source.close()
+        raise
+    with plugin:
+        return await _Sending(config, Feed(source, config.fps, observer), token, pictures).run(stop)
+
+
+class _PictureNumbers:
+    """Between plug-in and observer: what the plug-in captured is told with the number of the picture in the source."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.observe_plainly = observer
+        self._numbers: dict[int, int] = {}
+
+    def remember(self, frame_id: int, picture: int) -> None:
+        self._numbers[frame_id] = picture
+        while len(self._numbers) > REMEMBERED:
+            del self._numbers[next(iter(self._numbers))]
+
+    def observe(self, event: object) -> None:
+        if isinstance(event, LiveEvent) and isinstance(event.event, live.FrameCaptured):
+            told = event.event
+            number = self._numbers.get(told.frame_id, told.frame_id)
+            event = FrameCaptured(told.at_us, told.frame_id, told.captured_us, number, told.rtp_timestamp)
+        self.observe_plainly(event)
+
+
+class _Sending:
+    def __init__(self, config: SendConfig, feed: Feed, token: str | None, pictures: _PictureNumbers) -> None:
+        self._config, self._feed, self._pictures = config, feed, pictures
+        self._observe = pictures.observe_plainly
+        self._client = SignallingClient(config.to, token)
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self._why: str | None = None
+        self._ending: Ending | None = None
+        self._call: OutgoingCall | None = None
+        self._placing: asyncio.Task[None] | None = None
+        self._track: CaptureTrack | None = None
+        self._connection = ""
+        self._connected_us: int | None = None  # for the first time
+        self._captured = 0
+        self._last = (0.0, Figures(), 0)
+        give_up_us = None if config.give_up is None else round(config.give_up * 1e6)
+        generator = random.Random()  # callers that start together must not stay together
+        self._reconnect = Reconnect(ReconnectConfig(give_up_us=give_up_us), generator, self._now_us())
+
+    async def run(self, stop: StopSignal) -> Ending:
+        self._feed.start()
+        stop.tell(lambda name: self._end(Ending.DONE, name))
+        try:
+            while self._ending is None:
+                await self._turn()
+        finally:
+            await self._close()
+        return self._ending
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _now_us(self) -> int:
+        return monotonic_us()
+
+    def _end(self, ending: Ending, why: str) -> None:
+        if self._ending is None:
+            self._ending, self._why = ending, why
+        self._wake.set()
+
+    def _remark(self, text: str, loud: bool = False) -> None:
+        self._observe(Remark(self._now_us(), text, loud))
+
+    async def _turn(self) -> None:
+        """Do what is due, then sleep until something is."""
+        self._reconnect.handle_timer(self._now_us())
+        while (action := self._reconnect.next_action()) is not None:
+            await self._act(action)
+        if self._ending is not None:
+            return
+        self._wake.clear()
+        timer = self._reconnect.get_timer()
+        wait_s = POLL_S if timer is None else min(POLL_S, max(0.0, (timer - self._now_us()) / 1e6))
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._wake.wait()
+        except TimeoutError:
+            await self._poll()
+
+    async def _act(self, action: Call | Drop | GiveUp) -> None:
+        match action:
+            case Call():
+                self._placing = asyncio.create_task(self._place())
+            case Drop():
+                await self._let_go()
+                self._remark(f"{action.reason}; calling again in {action.wait_us / 1e6:.1f} s", loud=True)
+            case GiveUp():
+                self._end(Ending.REFUSED, action.reason)
+
+    async def _place(self) -> None:
+        """A task of its own: nothing in it may go unseen."""
+        config = self._config
+        track = CaptureTrack(self._feed, self._on_captured)
+        call = OutgoingCall(track, config.ice_servers, lambda state: self._on_state(call, state))
+        self._track, self._call = track, call
+        try:
+            await call.place(self._client, config.session, config.scheme if config.plain else None)
+        except SignallingError as error:
+            (self._reconnect.on_lost if error.retry else self._reconnect.on_refused)(str(error), self._now_us())
+        except Exception as error:  # a bug, ours or aiortc's: the next try may fare better, and it is said
+            self._reconnect.on_lost(f"calling failed ({type(error).__name__}: {error})", self._now_us())
+        else:
+            if not config.plain and call.codec.upper() != GRACE:
+                self._remark(f"the peer has no GRACE that fits ours: sending {call.codec} instead", loud=True)
+        self._wake.set()
+
+    def _on_state(self, call: OutgoingCall, state: str) -> None:
+        if call is not self._call:
+            return
+        self._connection = state
+        self._observe(ConnectionChanged(self._now_us(), state))
+        track = self._track
+        if state == "connected":
+            self._reconnect.on_connected(self._now_us())
+            self._connected_us = self._connected_us or self._now_us()
+        elif state == "failed":
+            self._reconnect.on_lost("the connection failed", self._now_us())
+        elif state == "closed" and track is not None and not track.ended_itself:
+            self._reconnect.on_lost("the peer ended the call", self._now_us())
+        self._wake.set()
+
+    def _on_captured(self, capture: Capture, rtp_timestamp: int | None) -> None:
+        self._captured += 1
+        self._pictures.remember(capture.frame_id, capture.picture)
+        if self._call is not None and self._call.codec.upper() == GRACE:
+            return  # the plug-in says what it took
+        self._observe(
+            FrameCaptured(self._now_us(), capture.frame_id, capture.captured_us, capture.picture, rtp_timestamp)
+        )
+
+    async def _poll(self) -> None:
+        """Is the peer alive, has the source ended, what is there to show."""
+        if self._track is not None and self._track.ended_itself:
+            broken = self._feed.error
+            if broken is not None:
+                self._remark(str(broken), loud=True)
+            self._end(Ending.DONE if broken is None else Ending.SOURCE_BROKE, "the source ended")
+            return
+        limit, since_us = self._config.seconds, self._connected_us
+        if limit is not None and since_us is not None and self._now_us() - since_us >= limit * 1e6:
+            self._end(Ending.DONE, f"{limit:g} s are over")
+        if self._call is None or self._reconnect.phase is not Phase.CONNECTED:
+            return
+        figures = await self._call.figures()
+        at, before, captured = self._last
+        if figures.bytes_received != before.bytes_received:
+            self._reconnect.on_alive(self._now_us())
+        now = self._loop.time()
+        if now - at >= self._config.stats > 0:
+            self._last = (now, figures, self._captured)
+            if at:
+                self._show(figures, before, now - at, self._captured - captured)
+        else:
+            self._last = (at, replace(before, bytes_received=figures.bytes_received), captured)
+
+    def _show(self, now: Figures, before: Figures, seconds: float, captured: int) -> None:
+        frames = captured if now.frames is None or before.frames is None else now.frames - before.frames
+        self._observe(
+            SendingStatus(
+                at_us=self._now_us(),
+                connection=self._connection,
+                codec=self._call.codec if self._call is not None else "",
+                bitrate_bps=max(0, round((now.bytes_sent - before.bytes_sent) * 8 / seconds)),
+                fps=max(0.0, frames / seconds),
+                loss=now.loss,
+                rtt_s=now.rtt_s,
+                resyncs=now.resyncs,
+                target_bps=now.target_bps,
+            )
+        )
+
+    async def _let_go(self) -> None:
+        """Of the call at hand; a file waits meanwhile."""
+        placing, call = self._placing, self._call
+        self._placing = self._call = self._track = None
+        self._last = (0.0, Figures(), self._captured)
+        self._feed.pause()
+        if placing is not None and not placing.done():
+            placing.cancel()
+            await asyncio.wait([placing], timeout=POLL_S)
+        if call is not None:
+            await call.close()
+
+    async def _close(self) -> None:
+        self._remark(f"ending: {self._why or 'an error'}", loud=self._ending is not Ending.DONE)
+        if self._track is not None and self._track.ended_itself:
+            await asyncio.sleep(LINGER_S)
+        connected = self._reconnect.phase is Phase.CONNECTED
+        await self._let_go()
+        if connected:
+            try:
+                async with asyncio.timeout(1.0):
+                    await self._client.hang_up(self._config.session)
+            except (SignallingError, TimeoutError):
+                pass  # it finds out by itself
+        await self._client.close()
+        await self._feed.close()

@@ -1,0 +1,1 @@
+"""The live driver of the sending session: frames, adaptation, calibration, statistics."""

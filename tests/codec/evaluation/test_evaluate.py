@@ -1,0 +1,114 @@
+"""Figures of an evaluation: known curves give known rates, and a small clip goes through real packets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grace_codec.evaluation.evaluate import (
+    FrameFigures,
+    Point,
+    Request,
+    at_rate,
+    bd_rate,
+    evaluate,
+    loss_drop,
+    summarize,
+)
+from grace_codec.evaluation.loss_pattern import Bursts
+from grace_codec.evaluation.quality import psnr_db, ssim_db
+from grace_codec.grace.codec import GraceCodec
+from grace_codec.media.clip import open_clip
+from grace_codec.media.video_file import ClipOptions
+
+
+def curve(scale: float, shift: float = 0) -> list[Point]:
+    return [Point(scale * r, 0, 0, 10 + 3 * np.log2(r / 100) + shift, 0, 0, 0, 0) for r in (100, 200, 400, 800)]
+
+
+def test_half_the_rate_at_equal_quality_is_minus_fifty_percent() -> None:
+    assert bd_rate(curve(1), curve(0.5)) == pytest.approx(-50)
+    assert bd_rate(curve(1), curve(2)) == pytest.approx(100)
+    assert bd_rate(curve(1), curve(1)) == pytest.approx(0)
+
+
+def test_curves_that_share_no_quality_have_no_rate() -> None:
+    assert bd_rate(curve(1), curve(1, shift=50)) is None
+
+
+def test_quality_between_points_is_interpolated_over_log_rate() -> None:
+    assert at_rate(curve(1), 100 * 2**0.5) == pytest.approx(11.5)
+    assert at_rate(curve(1), 1) == pytest.approx(10)
+
+
+def test_no_gain_is_claimed_where_a_sweep_does_not_reach() -> None:
+    from grace_codec.evaluation.evaluate import _gain
+
+    assert _gain(curve(1, shift=2), curve(1), 200) == 2
+    assert _gain(curve(1), curve(1), 90) is None
+    assert _gain(curve(1), curve(4), 300) is None
+
+
+def test_overhead_is_counted_per_packet() -> None:
+    figures = [FrameFigures(1000, 2, 10, 30), FrameFigures(500, 1, 12, 32)]
+    assert summarize(figures, 25, 100, 0).kbps == pytest.approx(150)
+    assert summarize(figures, 25, 100, 60).kbps == pytest.approx(150 + 90 * 8 * 25 / 1000)
+    assert summarize(figures, 25, 100, 0).ssim_db == 11
+
+
+def test_the_drop_is_the_mean_over_burst_and_three_frames_after() -> None:
+    clean = [FrameFigures(1, 1, 20, 40)] * 20
+    lossy = list(clean)
+    lossy[7] = FrameFigures(1, 1, 14, 40)
+    assert loss_drop(clean, lossy, Bursts(0.5)) == pytest.approx(6 / 8)
+
+
+def test_equal_pictures_have_the_largest_values_and_sizes_must_match() -> None:
+    plane = np.arange(64 * 64, dtype=np.uint32).reshape(64, 64).astype(np.uint8)
+    assert ssim_db(plane, plane) == 60
+    assert psnr_db(plane, plane) == 100
+    assert ssim_db(plane, 255 - plane) < 3
+    with pytest.raises(ValueError, match="different size"):
+        ssim_db(plane, plane[:32])
+
+
+def test_a_clip_is_measured_with_loss_and_against_a_classical_codec(tmp_path: Path) -> None:
+    with open_clip("builtin:talk", ClipOptions(size=(192, 112), fps=25.0)) as clip:
+        frames = list(clip.play(12))
+    request = Request((60_000, 180_000), (0.5,), ("h264",))
+    result = evaluate(lambda: GraceCodec.load("grace-lite"), frames, 25.0, request, lambda text: None)
+    rows = {(row["bitrate_bps"], row["loss"]): row for row in result["grace"]}
+    assert rows[180_000, 0.0]["ssim_db"] > rows[60_000, 0.0]["ssim_db"]
+    assert rows[180_000, 0.5]["ssim_db"] < rows[180_000, 0.0]["ssim_db"]
+    assert rows[60_000, 0.0]["p_kbps"] <= 60 * 1.05
+    assert len(result["against"]["h264"]["ssim_gain_db_at_equal_bytes"]) == 2
+    json.dumps(result)
+    from grace_codec.evaluation.chart import write_chart
+
+    for name in ("chart.png", "chart.html"):
+        write_chart(tmp_path / name, {"talk": result})
+        assert (tmp_path / name).stat().st_size > 1000
+
+
+def test_at_one_quality_throughout_finer_levels_take_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    from grace_codec.evaluation import evaluate as module
+
+    monkeypatch.setattr(module, "LEVELS", (20, 60))
+    with open_clip("builtin:talk", ClipOptions(size=(128, 64), fps=25.0)) as clip:
+        frames = list(clip.play(4))
+
+    def at_level(level: int) -> GraceCodec:
+        codec = GraceCodec.load("grace-lite")
+        codec.fix_level(level)
+        return codec
+
+    request = Request((100_000,), (), ("h264",))
+    result = module.evaluate_levels(at_level, frames, 25.0, request, lambda text: None)
+    coarse, fine = result["grace"]
+    assert (coarse["level"], fine["level"]) == (20, 60)
+    assert coarse["kbps"] < fine["kbps"]
+    assert coarse["ssim_db"] < fine["ssim_db"]
+    assert len(result["against"]["h264"]["ssim_gain_db_at_equal_bytes"]) == 1

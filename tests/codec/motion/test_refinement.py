@@ -1,0 +1,118 @@
+"""Laws of refining motion: phases are what compensation reads, its running total is what compensation shows, and every
+change pays.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.codec.grace_parts import texture
+
+from grace_codec.motion import refinement
+from grace_codec.motion.search import BLOCK, MAX_VECTOR, PADDING, MotionSearch, ReferencePicture, grid, move, window
+from grace_codec.runtime import thread_pool
+
+Array = np.ndarray[Any, Any]
+
+
+def moved(luma: Array) -> Array:
+    rows, columns = grid(*luma.shape)
+    out = np.empty((16, rows * BLOCK + 2 * PADDING, columns * BLOCK + 2 * PADDING), np.uint8)
+    move(luma, out)
+    return out
+
+
+def ringed(vectors: Array) -> Array:
+    return np.ascontiguousarray(np.pad(vectors, ((0, 0), (1, 1), (1, 1)), mode="edge").transpose(1, 2, 0))
+
+
+def some_vectors(rows: int, columns: int, seed: int) -> Array:
+    drawn = np.random.default_rng(seed).integers(-MAX_VECTOR, MAX_VECTOR + 1, (2, rows, columns)).astype(np.int16)
+    drawn[:, ::2] //= 16
+    return drawn
+
+
+@pytest.mark.parametrize("vector", [(0, 0), (5, -3), (-62, 37), (MAX_VECTOR, -MAX_VECTOR), (-MAX_VECTOR, MAX_VECTOR)])
+def test_a_phase_is_the_picture_moved(vector: tuple[int, int]) -> None:
+    y, u, v = texture(66, 98)  # neither size in whole blocks
+    field = np.empty((2, 5, 7), np.int16)
+    field[0], field[1] = vector
+    shown, _, _ = ReferencePicture((y, u, v)).compensate(field)
+    top, left = PADDING + (vector[1] >> 2), PADDING + (vector[0] >> 2)
+    phase = moved(y)[4 * (vector[0] & 3) + (vector[1] & 3)]
+    assert np.array_equal(shown, phase[top : top + 80, left : left + 112])
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_mix_is_what_compensation_rounds(seed: int) -> None:
+    planes = texture(64, 96, seed)
+    field = some_vectors(4, 6, seed)
+    total = np.empty((64, 96), np.float32)
+    for first, last in ((0, 1), (1, 4)):
+        refinement.mix(moved(planes[0]), window(BLOCK), PADDING, ringed(field), first, last, total)
+    assert np.array_equal(np.rint(total), ReferencePicture(planes).compensate(field)[0])
+
+
+def refined(parts: int, prices: Array) -> tuple[Array, Array, list[float]]:
+    """Field, total and its misfit after each third of a pass, done in so many parts, last one first."""
+    reference, current = texture(80, 112, 5)[0], texture(80, 112, 6)[0]
+    phases, weights = moved(reference), window(BLOCK)
+    field, total = ringed(some_vectors(5, 7, 3)), np.empty((80, 112), np.float32)
+    active = np.ones((5, 7), np.bool_)
+    stale = np.pad(active, 1)
+    refinement.mix(phases, weights, PADDING, field, 0, 5, total)
+    misfits = [float(np.abs(current - total).sum())]
+    for k in range(6):
+        for part in reversed(range(parts)):
+            first, last = 2 * part // parts, 2 * (part + 1) // parts
+            refinement.refine(
+                current, phases, weights, PADDING, prices, active, MAX_VECTOR, k % 3, first, last, stale, field, total
+            )
+        misfits.append(float(np.abs(current - total).sum()))
+    return field, total, misfits
+
+
+FREE = np.zeros(2 * MAX_VECTOR + 1, np.float32)
+
+
+def test_the_total_follows_the_field() -> None:
+    field, total, _ = refined(1, FREE)
+    again = np.empty_like(total)
+    refinement.mix(moved(texture(80, 112, 5)[0]), window(BLOCK), PADDING, field, 0, 5, again)
+    assert np.array_equal(total, again)
+
+
+def test_where_vectors_are_free_the_misfit_only_falls() -> None:
+    _, _, misfits = refined(1, FREE)
+    assert misfits == sorted(misfits, reverse=True)
+    assert misfits[-1] < 0.9 * misfits[0]
+
+
+def test_parts_may_be_done_in_any_order() -> None:
+    whole, parts = refined(1, FREE), refined(2, FREE)
+    assert np.array_equal(whole[0], parts[0])
+    assert np.array_equal(whole[1], parts[1])
+
+
+def test_dear_vectors_become_alike() -> None:
+    dear = 10_000 * np.log2(1 + np.arange(2 * MAX_VECTOR + 1)).astype(np.float32)
+    field, _, _ = refined(1, dear)
+    free, _, _ = refined(1, FREE)
+    inner = slice(1, -1), slice(1, -1)
+    assert (
+        np.abs(np.diff(field[inner].astype(int), axis=0)).sum() < np.abs(np.diff(free[inner].astype(int), axis=0)).sum()
+    )
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_blocks_that_hardly_differ_are_left_alone(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thread_pool, "threads", lambda: threads)
+    y, u, v = texture(96, 128)
+    other = y.copy()
+    other[32:64, 32:64] = texture(96, 128, 9)[0][32:64, 32:64]
+    found = MotionSearch()(other, ReferencePicture((y, u, v)))
+    still = np.ones((6, 8), np.bool_)
+    still[2:4, 2:4] = False
+    assert not found[:, still].any()

@@ -1,0 +1,1 @@
+"""Google Congestion Control on the sender's side, one concept per file (docs/congestion.md)."""
