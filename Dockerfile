@@ -9,6 +9,8 @@ COPY transport transport
 COPY sender sender
 COPY receiver receiver
 COPY netsim netsim
+COPY lab lab
+COPY app app
 COPY traces traces
 RUN pip install --no-cache-dir ".[$EXTRAS]" && for package in $WITHOUT; do pip uninstall --yes "$package"; done
 ENTRYPOINT ["grace-rtc"]
