@@ -5,12 +5,16 @@ BIN := $(VENV)/bin
 # The CPU build of torch is pinned: the default wheel brings gigabytes of CUDA. GPU machines: make TORCH=torch demo
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test lint types contracts unit setup clean
+.PHONY: demo test docs lint types contracts unit setup clean
 
 demo: setup
 	$(BIN)/grace-rtc demo
 
 test: setup lint types contracts unit
+
+docs: setup
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 setup: $(VENV)/.installed
 
