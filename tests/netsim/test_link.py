@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as run_with
 from hypothesis import strategies as st
+from tests.vectors import cases
 
 from grace_netsim.link.events import (
     LinkArrived,
@@ -27,7 +26,6 @@ from grace_netsim.trace.opportunities import OpportunityTrace
 from grace_netsim.trace.rates import RateSeries
 from grace_transport.machine import Machine
 
-VECTORS = Path(__file__).parents[2] / "../shared/vectors/link.json"
 FULL = bytes(1472)  # charged 1504: exactly one opportunity
 
 
@@ -56,14 +54,7 @@ def drain(link: Link, until_us: int) -> list[tuple[int, bytes]]:
     return out
 
 
-def vector_cases() -> list[Any]:
-    if not VECTORS.exists():
-        return []
-    return [pytest.param(case, id=case["name"]) for case in json.loads(VECTORS.read_text())["cases"]]
-
-
-@pytest.mark.skipif(not VECTORS.exists(), reason="needs the vectors beside the checkout")
-@pytest.mark.parametrize("case", vector_cases())
+@pytest.mark.parametrize("case", cases("link", "cases"))
 def test_every_vector_departs_drops_and_logs_as_stated(case: Any) -> None:
     queue, expected = case["queue"], case["expected"]
     link = trace_link(

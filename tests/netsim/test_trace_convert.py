@@ -1,26 +1,16 @@
-"""Laws of conversion: bytes are conserved, lengths are kept, and the evaluation cuts come out byte for byte."""
+"""Laws of conversion: bytes are conserved, lengths are kept, and what lies outside a trace is refused."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.vectors import load
 
 from grace_netsim.errors import TraceError
 from grace_netsim.trace.convert import cap, crop, to_opportunities, to_rates
-from grace_netsim.trace.fetch import Cut, catalogue, make_cut
-from grace_netsim.trace.files import read_trace
-from grace_netsim.trace.formats import format_mahimahi
 from grace_netsim.trace.opportunities import OpportunityTrace
 from grace_netsim.trace.rates import RateSeries, ServiceCurve
-
-SHARED = Path(__file__).parents[2] / "../shared"
-TRACES = SHARED / "traces"
-VECTORS = SHARED / "vectors/link.json"
-needs_recordings = pytest.mark.skipif(not TRACES.exists(), reason="needs the recordings beside the checkout")
 
 times = st.lists(st.integers(1, 3_000), min_size=1, max_size=300).map(sorted).map(tuple)
 
@@ -30,9 +20,8 @@ def test_twelve_megabits_are_an_opportunity_a_millisecond() -> None:
     assert OpportunityTrace((1,)).capacity_bps == 12_032_000
 
 
-@pytest.mark.skipif(not VECTORS.exists(), reason="needs the vectors beside the checkout")
 def test_capacity_is_as_in_the_vectors() -> None:
-    for case in json.loads(VECTORS.read_text())["capacity"]:
+    for case in load("link", "capacity"):
         assert OpportunityTrace(tuple(case["trace_ms"])).capacity_bps == case["capacity_bps"]
 
 
@@ -115,31 +104,3 @@ def test_absurd_rates_are_refused_in_bounded_time() -> None:
         to_opportunities(RateSeries((10**11,) * 10_000))
     with pytest.raises(TraceError, match="do not add up to one packet"):
         to_opportunities(RateSeries((1,)))
-
-
-# All sixteen are checked whenever they are fetched; here four that are quick.
-CUTS = [cut for cuts in catalogue().cuts.values() for cut in cuts if cut.origin.size_bytes < 500_000]
-
-
-@needs_recordings
-@pytest.mark.parametrize("cut", CUTS[::3], ids=lambda cut: cut.name)
-def test_the_evaluation_sets_can_be_cut_from_their_originals(cut: Cut, tmp_path: Path) -> None:
-    kind = "mahimahi" if cut.name.startswith("lte") else "fcc"
-    (tmp_path / cut.origin.name).symlink_to((TRACES / kind / cut.origin.name).resolve())
-    assert make_cut(cut, tmp_path).read_bytes() == (TRACES / f"{cut.name[:3]}8" / cut.name).read_bytes()
-
-
-@needs_recordings
-def test_fcc_steps_become_the_published_opportunities() -> None:
-    series = read_trace(TRACES / "fcc/trace_925806_amazon.com.txt")
-    assert isinstance(series, RateSeries)
-    published = (TRACES / "fcc/trace_925806_amazon.com.mahi").read_text()
-    assert format_mahimahi(crop(to_opportunities(series), 0, 240_000)) == published
-
-
-@needs_recordings
-def test_the_oracle_trace_has_its_known_rate() -> None:
-    trace = read_trace(TRACES / "mahimahi/ATT-LTE-driving.down")
-    assert isinstance(trace, OpportunityTrace)
-    assert (len(trace.times_ms), trace.period_ms) == (338_895, 786_112)
-    assert trace.capacity_bps == pytest.approx(5.19e6, rel=0.001)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.vectors import cases
 
 from grace_netsim.errors import TraceError
 from grace_netsim.trace.formats import (
@@ -26,19 +25,10 @@ from grace_netsim.trace.formats import (
 from grace_netsim.trace.opportunities import OpportunityTrace
 from grace_netsim.trace.rates import RateSeries
 
-VECTORS = Path(__file__).parents[2] / "../shared/vectors/link.json"
-
 rate_series = st.lists(st.integers(0, 100_000_000), min_size=1, max_size=60).filter(any).map(tuple)
 
 
-def vector_files() -> list[Any]:
-    if not VECTORS.exists():
-        return []
-    return [pytest.param(case, id=case["name"]) for case in json.loads(VECTORS.read_text())["trace_files"]]
-
-
-@pytest.mark.skipif(not VECTORS.exists(), reason="needs the vectors beside the checkout")
-@pytest.mark.parametrize("case", vector_files())
+@pytest.mark.parametrize("case", cases("link", "trace_files"))
 def test_every_trace_file_vector_is_taken_or_refused(case: Any) -> None:
     data = case["text"].encode()
     if case["valid"] is False:

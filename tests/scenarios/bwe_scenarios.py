@@ -1,29 +1,23 @@
-"""Closed-loop scenarios of bwe_scenarios.json, where ../shared is at hand, and what they share."""
+"""The closed-loop scenarios of tests/data/bwe_scenarios.json, and the call that runs one flow of them."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path as FilePath
 from typing import Any
 
-import pytest
+from tests.vectors import Case, cases
 
 from grace_transport.congestion.controller import CongestionController
 
 from .bwe_sim import Clock, Conditions, Flow, Loss, Path
 
-PATH = FilePath(__file__).parents[2] / "../shared/vectors/bwe_scenarios.json"
 S = 1_000_000
 
-Scenario = dict[str, Any]
+Scenario = Case
 
 
 def scenarios(kind: str) -> list[Any]:
-    """Parameters of one kind with their names as ids; one skipped parameter if the file is absent."""
-    if not PATH.exists():
-        return [pytest.param({}, id="scenarios", marks=pytest.mark.skip(reason=f"no {PATH.name} here"))]
-    found = [s for s in json.loads(PATH.read_text(encoding="utf-8"))["scenarios"] if s["kind"] == kind]
-    return [pytest.param(s, id=s["name"]) for s in found]
+    """The scenarios of one kind as parameters, with their names as ids."""
+    return cases("bwe_scenarios", "scenarios", where=lambda scenario: scenario["kind"] == kind)
 
 
 def loss_model(loss: Scenario | None) -> Loss:

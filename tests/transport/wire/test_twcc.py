@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.vectors import Case, cases
 
 from grace_transport.errors import WireFormatError
 from grace_transport.wire.recorder import TwccRecorder
@@ -26,18 +25,6 @@ from grace_transport.wire.twcc import (
     parse_twcc,
     unpack_chunk,
 )
-
-PATH = Path(__file__).parents[3] / "../shared/vectors/twcc.json"
-Case = dict[str, Any]
-
-
-def cases(kind: str, *, strict: bool | None = None) -> list[Any]:
-    """Vectors of one kind; those all implementations agree on (`strict`), or the rest. One skip if they are absent."""
-    if not PATH.exists():
-        return [pytest.param({}, id="vectors", marks=pytest.mark.skip(reason=f"no {PATH.name} here"))]
-    found = json.loads(PATH.read_text(encoding="utf-8"))[kind]
-    chosen = [case for case in found if strict is None or case["agreed"] == strict]
-    return [pytest.param(case, id=case.get("name", case.get("hex"))) for case in chosen]
 
 
 def parse(data: bytes) -> TransportFeedback:
@@ -162,7 +149,7 @@ def assert_matches(report: TransportFeedback, case: Case) -> None:
         assert statuses(report) == case["packets"]
 
 
-@pytest.mark.parametrize("case", cases("decode", strict=True))
+@pytest.mark.parametrize("case", cases("twcc", "decode", where=lambda case: case["agreed"]))
 def test_decode_vectors(case: Case) -> None:
     data = bytes.fromhex(case["hex"])
     if case["valid"] is False:
@@ -172,7 +159,7 @@ def test_decode_vectors(case: Case) -> None:
     assert_matches(parse(data), case)
 
 
-@pytest.mark.parametrize("case", cases("decode", strict=False))
+@pytest.mark.parametrize("case", cases("twcc", "decode", where=lambda case: not case["agreed"]))
 def test_decode_vectors_that_implementations_differ_on(case: Case) -> None:
     """This one reads as libwebrtc does."""
     dialect = case["dialects"]["libwebrtc"]
@@ -184,7 +171,7 @@ def test_decode_vectors_that_implementations_differ_on(case: Case) -> None:
     assert dialect == ("valid_without_deltas" if report.deltas_us is None else "valid")
 
 
-@pytest.mark.parametrize("case", cases("encode"))
+@pytest.mark.parametrize("case", cases("twcc", "encode"))
 def test_encode_vectors(case: Case) -> None:
     builder = TwccBuilder(case["base_sequence_number"], case["base_time_us"], include_times=case["include_deltas"])
     unwrapper = Unwrapper(16)
@@ -198,7 +185,7 @@ def test_encode_vectors(case: Case) -> None:
     assert received(parse(data)) == expected["received"]
 
 
-@pytest.mark.parametrize("case", cases("recorder"))
+@pytest.mark.parametrize("case", cases("twcc", "recorder"))
 def test_recorder_vectors(case: Case) -> None:
     recorder = TwccRecorder(case["sender_ssrc"], case["media_ssrc"])
     for step in case["steps"]:
@@ -220,7 +207,7 @@ def test_recorder_vectors(case: Case) -> None:
             assert data.hex() == expected["hex"]
 
 
-@pytest.mark.parametrize("case", cases("chunks"))
+@pytest.mark.parametrize("case", cases("twcc", "chunks"))
 def test_chunk_vectors(case: Case) -> None:
     symbols = bytes(case["symbols"]) if "symbols" in case else bytes((case["symbol"],)) * case["run_length"]
     assert unpack_chunk(int(case["hex"], 16)) == symbols
@@ -228,7 +215,7 @@ def test_chunk_vectors(case: Case) -> None:
         assert pack_chunks(symbols).hex() == case["hex"]
 
 
-@pytest.mark.parametrize("case", cases("deltas"))
+@pytest.mark.parametrize("case", cases("twcc", "deltas"))
 def test_delta_vectors(case: Case) -> None:
     body = bytes(8) + bytes.fromhex("0000" + "0001" + "00000000")
     chunk = bytes.fromhex(f"{case['symbol'] << 13 | 1:04x}")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from tests.vectors import Case, cases, in_dialect
 
 from grace_transport.congestion.gcc.acked_bitrate import AckedBitrate, ThroughputFilter
 from grace_transport.congestion.history import Arrived
 
-from .vectors import Case, cases, in_dialect
-
 MS = 1_000
 
 
-@pytest.mark.parametrize("case", cases("acked_bitrate", "cases"))
+@pytest.mark.parametrize("case", cases("gcc", "acked_bitrate", "cases"))
 def test_vectors(case: Case) -> None:
     throughput = ThroughputFilter()
     fast = case.get("expect_fast_rate_change_before_update", [])
@@ -41,7 +40,7 @@ class _Recorder(ThroughputFilter):
         self.calls.append(["expect_fast_rate_change"])
 
 
-@pytest.mark.parametrize("case", cases("acked_bitrate", "call_order_cases"))
+@pytest.mark.parametrize("case", cases("gcc", "acked_bitrate", "call_order_cases"))
 def test_call_order_vectors(case: Case) -> None:
     recorder = _Recorder()
     acked = AckedBitrate(recorder)

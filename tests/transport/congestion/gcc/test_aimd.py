@@ -5,21 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.vectors import Case, cases, in_dialect, load
 
 from grace_transport.congestion.gcc.aimd import NEXT_STATE, Aimd, RateState
 from grace_transport.congestion.gcc.overuse import Usage
-
-from .vectors import Case, cases, in_dialect, load
 
 S = 1_000_000
 DIALECTS = {"no_subtract": "0", "subtract_5kbps": "5000"}  # newer libwebrtc: .85 acked - 5 kbps
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("case", cases("aimd", "cases"))
-def test_vectors(case: Case, dialect: str) -> None:
-    if case["dialect"] not in (dialect, "both"):
-        return
+def cases_by_dialect() -> list[Any]:
+    """Each case with the dialect it is stated for, or with both."""
+    return [
+        pytest.param(case.values[0], dialect, id=f"{case.id}-{dialect}")
+        for case in cases("gcc", "aimd", "cases")
+        for dialect in DIALECTS
+        if case.values[0]["dialect"] in (dialect, "both")
+    ]
+
+
+@pytest.mark.parametrize(("case", "dialect"), cases_by_dialect())
+def test_the_estimate_moves_as_in_the_vectors(case: Case, dialect: str) -> None:
     options: dict[str, bool] = case.get("options", {})
     start = [op["bitrate_bps"] for op in case["ops"] if op["op"] == "start"]
     aimd = Aimd(*start, subtract_bps=int(DIALECTS[dialect]), **options)
@@ -59,9 +65,8 @@ def _check(aimd: Aimd, op: Case, updates: int, subtraction: str) -> None:
         assert aimd.near_max_increase_bps_per_s() == pytest.approx(op["near_max_increase_bps_per_s"], abs=tolerance)
 
 
-@pytest.mark.skipif(not load("aimd"), reason="no vectors here")
 def test_state_transition_vectors() -> None:
-    for state, signal, after in load("aimd", "state_transitions", "rows"):
+    for state, signal, after in load("gcc", "aimd", "state_transitions", "rows"):
         assert NEXT_STATE[RateState(state), Usage(signal)] is RateState(after)
 
 

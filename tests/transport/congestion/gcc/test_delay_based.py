@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.vectors import Case, cases
 
 from grace_transport.congestion.gcc.acked_bitrate import AckedBitrate
 from grace_transport.congestion.gcc.delay_based import DelayBased
@@ -13,8 +14,6 @@ from grace_transport.congestion.gcc.overuse import Usage
 from grace_transport.congestion.gcc.probe_estimator import ProbeEstimator
 from grace_transport.congestion.history import Arrived
 from grace_transport.types import ProbeCluster
-
-from .vectors import Case, cases
 
 MS = 1_000
 
@@ -46,7 +45,7 @@ def _packets(segments: list[Case]) -> Iterator[tuple[int, Arrived, ProbeCluster 
             yield now_ms * MS, Arrived(sent_ms * MS, arrived_ms * MS, segment["packet_bytes"]), cluster
 
 
-@pytest.mark.parametrize("case", cases("delay_based_bwe", "cases"))
+@pytest.mark.parametrize("case", cases("gcc", "delay_based_bwe", "cases"))
 def test_vectors(case: Case) -> None:
     estimator = _Estimator()
     expected = {e["after_packet"]: e for e in case["expected"]}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.vectors import Case, cases
 
 from grace_transport.congestion.gcc.inter_arrival import GroupDelta, InterArrival
 
-from .vectors import Case, cases
 
-
-@pytest.mark.parametrize("case", cases("inter_arrival", "cases"))
+@pytest.mark.parametrize("case", cases("gcc", "inter_arrival", "cases"))
 def test_vectors(case: Case) -> None:
     inter_arrival = InterArrival()
     for sent_us, arrived_ms, seen_ms, size_bytes, expected in case["packets"]:

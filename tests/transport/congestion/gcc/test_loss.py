@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from tests.vectors import Case, cases
 
 from grace_transport.congestion.gcc.target_rate import TargetRate
-
-from .vectors import Case, cases
 
 MS = 1_000
 S = 1_000_000
 
 
-@pytest.mark.parametrize("case", cases("loss_v1", "cases"))
+@pytest.mark.parametrize("case", cases("gcc", "loss_v1", "cases"))
 def test_vectors(case: Case) -> None:
     first, *ops = case["ops"]
     rate = TargetRate(first["start_bps"], first["min_bps"], first["max_bps"], loss_control="v1")

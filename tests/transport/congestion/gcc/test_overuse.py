@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from tests.vectors import Case, cases
 
 from grace_transport.congestion.gcc.overuse import AdaptiveThreshold, OveruseDetector, Usage
 from grace_transport.congestion.gcc.trendline import Trendline
 
-from .vectors import Case, cases
 
-
-@pytest.mark.parametrize("case", cases("trendline", "threshold_cases"))
+@pytest.mark.parametrize("case", cases("gcc", "trendline", "threshold_cases"))
 def test_threshold_vectors(case: Case) -> None:
     threshold = AdaptiveThreshold()
     expected = case["expected_threshold_ms"]
@@ -19,7 +18,7 @@ def test_threshold_vectors(case: Case) -> None:
         assert threshold.value_ms == pytest.approx(value_ms, abs=1e-6)
 
 
-@pytest.mark.parametrize("case", cases("trendline", "cases"))
+@pytest.mark.parametrize("case", cases("gcc", "trendline", "cases"))
 def test_detector_vectors(case: Case) -> None:
     trendline, detector = Trendline(), OveruseDetector()
     states = []

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.vectors import Case, cases
 
 from grace_transport.congestion.gcc.probe_estimator import MAX_CLUSTERS, ProbeEstimator
 from grace_transport.congestion.history import Arrived
 from grace_transport.types import ProbeCluster
-
-from .vectors import Case, cases
 
 MS = 1_000
 
@@ -17,7 +16,7 @@ def _probe(cluster_id: int, min_packets: int, min_bytes: int) -> ProbeCluster:
     return ProbeCluster(cluster_id, min_bytes * 8, min_packets, 1_000_000)
 
 
-@pytest.mark.parametrize("case", cases("probe_bitrate", "cases"))
+@pytest.mark.parametrize("case", cases("gcc", "probe_bitrate", "cases"))
 def test_vectors(case: Case) -> None:
     estimator = ProbeEstimator()
     for p in case["packets"]:
