@@ -1,4 +1,4 @@
-"""What a live process tells: to the log, every event; to people, remarks and a status line."""
+"""What a live process tells: to the log, every event; to people, notices and a status line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from grace_sender.app.send import SendingStatus
 from grace_sender.live.adaptation import ENCODER_TOO_SLOW, OperatingPointChanged
 from grace_transport.aiortc_plugin import CodecReady, LiveEvent, WorkFailed
 from grace_transport.event_log import Fact
-from grace_transport.runtime.process import ConnectionChanged, Remark
+from grace_transport.runtime.process import ConnectionChanged, Notice
 
 
 class Narrator:
@@ -68,8 +68,8 @@ class Narrator:
             case ConnectionChanged():
                 self._emit(event.at_us, "connection_state", by=self._by, state=event.state)
                 self._say(f"connection: {event.state}")
-            case Remark():
-                self._remark(event.at_us, event.text, event.loud)
+            case Notice():
+                self._notice(event.at_us, event.text, event.warning)
             case SendingStatus():
                 self._show_status(_sending(event))
             case ReceivingStatus():
@@ -84,7 +84,7 @@ class Narrator:
             case CodecReady():
                 self._emit(live.event.at_us, "remark", by=self._by, text=f"codec ready in {live.event.took_us} us")
             case WorkFailed():
-                self._remark(live.event.at_us, f"{live.event.what} failed: {live.event.reason}", True)
+                self._notice(live.event.at_us, f"{live.event.what} failed: {live.event.reason}", True)
             case _ if self._log is not None:
                 if live.end == SENDER:
                     log_sender_event(self._log, live.event, live.codec_us or 0)
@@ -102,17 +102,17 @@ class Narrator:
         )  # fmt: skip
         self._say(event.reason)
 
-    def _remark(self, at_us: int, text: str, loud: bool) -> None:
+    def _notice(self, at_us: int, text: str, warning: bool) -> None:
         self._emit(at_us, "remark", by=self._by, text=text)
-        self._say(text, loud)
+        self._say(text, warning)
 
     def _emit(self, at_us: int, name: str, **facts: Fact) -> None:
         if self._log is not None:
             self._log.emit(at_us, name, **facts)
 
-    def _say(self, text: str, loud: bool = False) -> None:
+    def _say(self, text: str, warning: bool = False) -> None:
         safe = escape(text)
-        self._console.print(f"[bold yellow]{safe}[/]" if loud else safe)
+        self._console.print(f"[bold yellow]{safe}[/]" if warning else safe)
 
     def _show_status(self, text: str) -> None:
         if self._line is not None:

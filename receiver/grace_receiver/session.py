@@ -23,8 +23,8 @@ from grace_transport.assembler import AssembledFrame, FrameAssembler, FrameGiven
 from grace_transport.errors import WireFormatError
 from grace_transport.machine import DatagramRejected
 from grace_transport.resync import Action, ReceiverResync, Retained
-from grace_transport.retransmission import ResendRequester
-from grace_transport.types import KeyFrameRequest
+from grace_transport.retransmission import NackRequester
+from grace_transport.types import Pli
 from grace_transport.wire.feedback import Item, build_feedback
 from grace_transport.wire.media import MediaParser
 from grace_transport.wire.recorder import TwccRecorder
@@ -56,7 +56,7 @@ class ReceiverSession:
         self._config = config
         ordered = config.loss_response is LossResponse.RETRANSMIT
         self._assembler = FrameAssembler(config.give_up_us if ordered else config.deadline_us, ordered)
-        self._resends = ResendRequester(key_frames_only=not ordered)
+        self._nacks = NackRequester(key_frames_only=not ordered)
         self._resync = ReceiverResync()
         self._recorder = TwccRecorder(config.ssrc, config.media_ssrc)
         self._media = MediaParser()
@@ -72,7 +72,7 @@ class ReceiverSession:
 
     def set_rtt(self, rtt_us: int) -> None:
         """A better guess of the round trip: paces repeated reports and requests. Answered requests improve it."""
-        self._resends.set_rtt(rtt_us)
+        self._nacks.set_rtt(rtt_us)
         self._resync.set_rtt(rtt_us)
 
     # -- the driver's side -------------------------------------------------------------------------------------------
@@ -120,9 +120,9 @@ class ReceiverSession:
         except WireFormatError as error:
             self._events.append(DatagramRejected(now_us, str(error), len(data)))
             return
-        self._resends.on_packet(media, now_us)
-        if media.resent and self._resends.rtt_us is not None:
-            self._resync.set_rtt(self._resends.rtt_us)
+        self._nacks.on_packet(media, now_us)
+        if media.retransmitted and self._nacks.rtt_us is not None:
+            self._resync.set_rtt(self._nacks.rtt_us)
         self._assembler.on_packet(media, now_us)
         self._advance(now_us)
 
@@ -136,16 +136,16 @@ class ReceiverSession:
             report = self._recorder.build(now_us)
             if report is not None:
                 datagrams.append(report)
-        items: list[Item] = [*self._resync.reports_to_send(now_us), *self._resends.requests_to_send(now_us)]
+        items: list[Item] = [*self._resync.reports_to_send(now_us), *self._nacks.requests_to_send(now_us)]
         if items:
             for item in items:
-                if isinstance(item, KeyFrameRequest):
+                if isinstance(item, Pli):
                     self._events.append(KeyFrameRequested(now_us, item.last_frame_id))
             datagrams += build_feedback(items, self._config.ssrc, self._config.media_ssrc)
         return datagrams
 
     def get_timer(self) -> int | None:
-        parts = (self._assembler, self._recorder, self._resync, self._resends)
+        parts = (self._assembler, self._recorder, self._resync, self._nacks)
         return min((at_us for part in parts if (at_us := part.get_timer()) is not None), default=None)
 
     def next_event(self) -> object | None:
@@ -163,7 +163,7 @@ class ReceiverSession:
                 self._waiting.clear()
                 self._resync.reset()
         while (frame := self._assembler.next_frame()) is not None:
-            self._resends.on_frame_done(frame.frame_id)
+            self._nacks.on_frame_done(frame.frame_id)
             self._waiting.append((now_us, frame))
             if len(self._waiting) > MAX_WAITING_FRAMES:
                 since_us, late = self._waiting[-MAX_WAITING_FRAMES - 1]

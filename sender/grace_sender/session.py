@@ -25,7 +25,7 @@ from grace_transport.lineage import NO_STATE
 from grace_transport.machine import DatagramRejected
 from grace_transport.pacer import Pacer, Priority
 from grace_transport.retransmission import RetransmissionBuffer
-from grace_transport.types import FrameReport, KeyFrameRequest, MediaPacket, PacketSent, ResendRequest
+from grace_transport.types import FrameReport, MediaPacket, Nack, PacketSent, Pli
 from grace_transport.wire import media, rtp
 from grace_transport.wire.feedback import is_frame_feedback, parse_feedback
 from grace_transport.wire.rtcp import RtcpPacket, split_compound
@@ -34,7 +34,7 @@ from grace_transport.wire.twcc import TwccReader, is_twcc, parse_twcc
 RTP_HEADER_BYTES = rtp.HEADER_BYTES + rtp.TRANSPORT_SEQ_BYTES
 PACKET_OVERHEAD_BYTES = RTP_HEADER_BYTES + media.HEADER_BYTES
 MAX_PADDING_BYTES = 224  # libwebrtc RTPSender::kMaxPaddingLength
-RESEND_WINDOW_US = 1_000_000
+RETRANSMISSION_WINDOW_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ class SenderSession:
         self._last_timestamp = 0
         self._newest_frame_id = 0
         self._newest_key = 0
-        self._resending: set[tuple[int, int]] = set()  # queued to be sent again
-        self._sent_bytes: deque[tuple[int, int, bool]] = deque()  # of the last second: when, size, resent
+        self._retransmitting: set[tuple[int, int]] = set()  # queued to be sent again
+        self._sent_bytes: deque[tuple[int, int, bool]] = deque()  # of the last second: when, size, retransmitted
 
     # -- the driver's side -------------------------------------------------------------------------------------------
 
@@ -165,8 +165,8 @@ class SenderSession:
         out = []
         for item, cluster in self._pacer.pop_due(now_us):
             if item.kind == "resend":
-                self._resending.discard((item.frame_id, item.index))
-                self._sent.on_resent(item.frame_id, item.index, now_us)
+                self._retransmitting.discard((item.frame_id, item.index))
+                self._sent.on_retransmitted(item.frame_id, item.index, now_us)
                 if item.frame_id < self._newest_key:  # nobody waits for it any more
                     continue
             self._last_timestamp = item.timestamp
@@ -215,22 +215,22 @@ class SenderSession:
     def _budget(self, key: bool, now_us: int) -> Budget:
         """Payload bytes for the next frame: what congestion control allows, less our headers."""
         config = self._config
-        wire_bytes = int(self._controller.frame_bytes(self._fps, now_us) * (1 - self._resend_share(now_us)))
+        wire_bytes = int(self._controller.frame_bytes(self._fps, now_us) * (1 - self._retransmission_share(now_us)))
         if key:
             wire_bytes = int(wire_bytes * config.key_frame_intervals)
         packets = -(-wire_bytes // (config.max_payload_bytes + PACKET_OVERHEAD_BYTES))
         media_bytes = wire_bytes - packets * PACKET_OVERHEAD_BYTES
         return Budget(max(media_bytes, config.min_frame_bytes), config.max_payload_bytes)
 
-    def _resend_share(self, now_us: int) -> float:
-        """What of the rate goes into resends, at most half (libwebrtc FecControllerDefault::UpdateFecRates)."""
+    def _retransmission_share(self, now_us: int) -> float:
+        """What of the rate goes into retransmissions, at most half (libwebrtc FecControllerDefault::UpdateFecRates)."""
         sent = self._sent_lately(now_us)
-        resent = sum(size for _, size, again in sent if again)
-        return min(resent / sum(size for _, size, _ in sent), 0.5) if resent else 0.0
+        retransmitted = sum(size for _, size, again in sent if again)
+        return min(retransmitted / sum(size for _, size, _ in sent), 0.5) if retransmitted else 0.0
 
     def _sent_lately(self, now_us: int) -> deque[tuple[int, int, bool]]:
         sent = self._sent_bytes
-        while sent and sent[0][0] < now_us - RESEND_WINDOW_US:
+        while sent and sent[0][0] < now_us - RETRANSMISSION_WINDOW_US:
             sent.popleft()
         return sent
 
@@ -290,19 +290,19 @@ class SenderSession:
             match message:
                 case FrameReport():
                     self._resync.on_report(message, now_us)
-                case KeyFrameRequest():
+                case Pli():
                     self._resync.on_key_frame_request(message, now_us)
-                case ResendRequest():
-                    self._resend(message, now_us)
+                case Nack():
+                    self._retransmit(message, now_us)
 
     def _check_media_ssrc(self, ssrc: int) -> None:
         if ssrc != self._config.ssrc:
             raise WireFormatError(f"feedback about stream {ssrc:#x}, ours is {self._config.ssrc:#x}")
 
-    def _resend(self, request: ResendRequest, now_us: int) -> None:
+    def _retransmit(self, request: Nack, now_us: int) -> None:
         """Queue what is asked for, unless it is queued already (libwebrtc RtpPacketHistory: pending transmission)."""
         for item in self._sent.wanted(request, now_us):
-            if (item.frame_id, item.index) not in self._resending and item.frame_id >= self._newest_key:
-                self._resending.add((item.frame_id, item.index))
-                again = replace(item, payload=media.mark_resent(item.payload), kind="resend")
+            if (item.frame_id, item.index) not in self._retransmitting and item.frame_id >= self._newest_key:
+                self._retransmitting.add((item.frame_id, item.index))
+                again = replace(item, payload=media.mark_retransmitted(item.payload), kind="resend")
                 self._enqueue(again, Priority.RETRANSMISSION, now_us)

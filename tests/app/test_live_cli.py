@@ -13,7 +13,7 @@ from grace_rtc.narrator import Narrator
 from grace_sender.app.capture import FrameCaptured, FrameMissed
 from grace_sender.app.send import SendingStatus
 from grace_sender.live.adaptation import OperatingPoint, OperatingPointChanged
-from grace_transport.runtime.process import ConnectionChanged, Remark
+from grace_transport.runtime.process import ConnectionChanged, Notice
 
 TO = "--to http://127.0.0.1:1"
 
@@ -52,7 +52,7 @@ def test_everything_that_happens_is_in_the_log(tmp_path: Path, capsys: pytest.Ca
     narrator = Narrator(SENDER, log, status=True)
     with narrator.process({"scheme": "vp8", "video": "test"}):
         for event in (
-            Remark(1, "a :x: remark [bold]", loud=True),
+            Notice(1, "a :x: notice [bold]", warning=True),
             ConnectionChanged(2, "connected"),
             OperatingPointChanged(3, OperatingPoint(320, 180, 10.0), "encoder too slow: 320x180 at 10 fps"),
             FrameCaptured(4, 7, 3, 2, 99),
@@ -68,7 +68,7 @@ def test_everything_that_happens_is_in_the_log(tmp_path: Path, capsys: pytest.Ca
         "frame_skipped", "process_ended",
     ]  # fmt: skip
     told = capsys.readouterr().err
-    assert "a :x: remark [bold]" in told
+    assert "a :x: notice [bold]" in told
     assert "VP8 250 kbit/s | 10.0 fps | loss 1.5% | rtt 42 ms" in told
 
 

@@ -127,7 +127,7 @@ def test_lost_feedback_delays_resync_but_both_ends_agree_after_the_last_loss() -
     assert all(states_agree(log))
 
 
-def test_whole_frame_scheme_shows_no_partial_frame_and_resends() -> None:
+def test_whole_frame_scheme_shows_no_partial_frame_and_retransmits() -> None:
     log = call(link(loss=0.03), whole=True, seconds=10)
     figures = measure(log)
     assert figures["frames_partial"] == 0

@@ -98,7 +98,7 @@ def test_call_without_any_picture_is_one_stall() -> None:
     assert metric("p98_delay_ms", log) is None
 
 
-def test_bitrate_counts_resends_and_padding_but_no_feedback() -> None:
+def test_bitrate_counts_retransmissions_and_padding_but_no_feedback() -> None:
     log = call([50] * 10)
     for seq, kind in enumerate(["media", "resend", "padding", "feedback"]):
         log.emit(seq, "packet_sent", seq=seq, frame_id=0, index=0, bytes=1000, kind=kind)

@@ -16,7 +16,7 @@ from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
 from grace_transport import aiortc_plugin as rtc
-from grace_transport.types import FrameReport, KeyFrameRequest, ResendRequest
+from grace_transport.types import FrameReport, Nack, Pli
 from grace_transport.wire.feedback import build_feedback
 from grace_transport.wire.rtcp import PSFB, RTPFB, build_rtcp
 
@@ -62,7 +62,7 @@ def feedback(generator: random.Random, ssrc: int) -> Iterator[bytes]:
             yield build_rtcp(PSFB, 15, header + b"GRCE" + generator.randbytes(generator.randrange(40)))
     for _ in range(100):
         yield bytes((0x80 | generator.randrange(32), generator.randrange(192, 224))) + generator.randbytes(18)
-    for items in ([FrameReport(9999, 7, 3, 5)], [KeyFrameRequest(50_000)], [ResendRequest(40_000, 255)]):
+    for items in ([FrameReport(9999, 7, 3, 5)], [Pli(50_000)], [Nack(40_000, 255)]):
         yield from build_feedback(items, 1, ssrc)
         yield from build_feedback(items, 1, ssrc ^ 1)
 

@@ -13,7 +13,7 @@ from grace_receiver.events import CarryWanted, DecodeWanted, FrameDecoded, Frame
 from grace_receiver.session import MAX_WAITING_FRAMES, ReceiverConfig, ReceiverSession
 from grace_transport.lineage import lineage
 from grace_transport.machine import DatagramRejected
-from grace_transport.types import FrameReport, KeyFrameRequest, MediaPacket, ResendRequest
+from grace_transport.types import FrameReport, MediaPacket, Nack, Pli
 from grace_transport.wire.feedback import Item, is_frame_feedback, parse_feedback
 from grace_transport.wire.media import build_media, rtp_timestamp
 from grace_transport.wire.rtcp import split_compound
@@ -118,7 +118,7 @@ def test_without_a_key_frame_one_is_requested() -> None:
     session = ReceiverSession(CONFIG)
     session.receive_datagram(datagram(5, 0, 1, 1234), 0)
     assert any(isinstance(event, FrameLost) for event in events_of(session))
-    assert KeyFrameRequest(5) in messages(session, 0, newest=5)
+    assert Pli(5) in messages(session, 0, newest=5)
     assert any(isinstance(event, KeyFrameRequested) for event in events_of(session))
 
 
@@ -130,7 +130,7 @@ def test_whole_frames_alone_wait_for_their_missing_packets() -> None:
     assert orders_of(session) == []
     timer_us = session.get_timer()
     assert timer_us is not None
-    assert ResendRequest(1, 0b01) in messages(session, max(timer_us, 85_000), newest=2)
+    assert Nack(1, 0b01) in messages(session, max(timer_us, 85_000), newest=2)
     session.receive_datagram(datagram(1, 0, 2, key), 300_000)
     assert [order.received.frame_id for order in orders_of(session)] == [1]
     session.on_decoded(1, decoded([0, 1]), 301_000)

@@ -9,7 +9,7 @@ from grace_transport.congestion import CONTROLLERS
 from grace_transport.lineage import lineage
 from grace_transport.machine import DatagramRejected
 from grace_transport.resync import StepKind
-from grace_transport.types import FrameReport, KeyFrameRequest, MediaPacket, ResendRequest
+from grace_transport.types import FrameReport, MediaPacket, Nack, Pli
 from grace_transport.wire.feedback import build_feedback
 from grace_transport.wire.media import MediaParser
 from grace_transport.wire.recorder import TwccRecorder
@@ -55,7 +55,7 @@ def send_frame(session: SenderSession, frame_id: int, payloads: tuple[bytes, ...
     return session.on_encoded(frame_id, key, payloads, now_us)
 
 
-def tell(session: SenderSession, *items: FrameReport | KeyFrameRequest | ResendRequest, at_us: int) -> None:
+def tell(session: SenderSession, *items: FrameReport | Pli | Nack, at_us: int) -> None:
     for data in build_feedback(items, 1, SenderConfig().ssrc):
         session.receive_datagram(data, at_us)
 
@@ -105,7 +105,7 @@ def test_key_frame_request_is_answered_with_the_next_frame() -> None:
     session = make_session()
     send_frame(session, 0, (b"k",), key=True)
     send_frame(session, 1, (b"a",))
-    tell(session, KeyFrameRequest(1), at_us=1_000_000)
+    tell(session, Pli(1), at_us=1_000_000)
     session.on_frame(2, 1_000_000, 1_000_000)
     assert order_of(session).parent == 0
     session.on_encoded(2, True, (b"k2",), 1_010_000)
@@ -153,26 +153,26 @@ def test_budget_leaves_room_for_headers_and_key_frames_take_more() -> None:
     assert key_order.budget.frame_bytes > 3 * (5000 - 5 * PACKET_OVERHEAD_BYTES)
 
 
-def test_lost_packet_is_resent_once_and_marked() -> None:
+def test_lost_packet_is_retransmitted_once_and_marked() -> None:
     session = make_session()
     send_frame(session, 0, (b"k0", b"k1", b"k2"), key=True)
     drain(session, 0, 50_000)
-    tell(session, ResendRequest(0, 0b010), at_us=60_000)
-    tell(session, ResendRequest(0, 0b010), at_us=60_000)
+    tell(session, Nack(0, 0b010), at_us=60_000)
+    tell(session, Nack(0, 0b010), at_us=60_000)
     packets = drain(session, 60_000, 200_000)
-    assert [(p.index, p.resent, p.payload) for p in packets] == [(1, True, b"k1")]
+    assert [(p.index, p.retransmitted, p.payload) for p in packets] == [(1, True, b"k1")]
     assert [event.kind for event in events_of(session) if isinstance(event, PacketLeft)].count("resend") == 1
 
 
-def test_frames_before_a_key_frame_are_not_resent() -> None:
+def test_frames_before_a_key_frame_are_not_retransmitted() -> None:
     session = make_session()
     send_frame(session, 0, (b"k",), key=True)
     drain(session, 0, 30_000)
-    tell(session, KeyFrameRequest(0), at_us=1_000_000)
+    tell(session, Pli(0), at_us=1_000_000)
     session.on_frame(1, 1_000_000, 1_000_000)
     session.on_encoded(1, True, (b"k2",), 1_000_000)
     drain(session, 1_000_000, 1_050_000)
-    tell(session, ResendRequest(0, 0b1), at_us=1_100_000)
+    tell(session, Nack(0, 0b1), at_us=1_100_000)
     assert drain(session, 1_100_000, 1_200_000) == []
 
 
@@ -197,8 +197,8 @@ def test_bad_feedback_is_told() -> None:
 def test_what_was_sent_is_forgotten_after_a_second_without_new_frames() -> None:
     session = make_session()
     send_frame(session, 1, (b"x" * 1000,), key=True)
-    for now_us in range(200_000, 2_000_000, 200_000):  # no picture any more, only resends
-        tell(session, ResendRequest(1, 1), at_us=now_us)
+    for now_us in range(200_000, 2_000_000, 200_000):  # no picture any more, only retransmissions
+        tell(session, Nack(1, 1), at_us=now_us)
         drain(session, now_us, now_us + 20_000)
     sizes = [event.bytes for event in events_of(session) if isinstance(event, PacketLeft)]
     assert len(sizes) == 10
@@ -250,7 +250,7 @@ def test_feedback_about_another_stream_is_rejected() -> None:
     other = SenderConfig().ssrc + 1
     recorder = TwccRecorder(1, other)
     recorder.on_packet(0, 0)
-    datagrams = [*build_feedback([KeyFrameRequest(0)], 1, other), recorder.build(100_000)]
+    datagrams = [*build_feedback([Pli(0)], 1, other), recorder.build(100_000)]
     for data in datagrams:
         assert data is not None
         session.receive_datagram(data, 1_000_000)

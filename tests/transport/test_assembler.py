@@ -98,7 +98,7 @@ def test_reordering_allowance_holds_a_frame_back() -> None:
     assert summary(assembler) == [(5, 0b11, 2), (6, 1, 1), (7, 1, 1)]
 
 
-def test_key_frame_waits_for_resends() -> None:
+def test_key_frame_waits_for_retransmissions() -> None:
     assembler = partial(key_deadline_us=400 * MS)
     assembler.on_packet(packet(0, 0, key=True), 0)
     assembler.on_packet(packet(1, total=1), 33 * MS)

@@ -15,7 +15,7 @@ from grace_transport.types import MediaPacket
 MAX_GAP_FRAMES = 300  # ten seconds at 30 fps: a longer jump is another stream
 MAX_FRAMES = 64
 MAX_BYTES = 16 << 20
-KEY_DEADLINE_US = 500_000  # a key frame is worth resending: everything after it needs it
+KEY_DEADLINE_US = 500_000  # a key frame is worth a retransmission: everything after it needs it
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,8 @@ class FrameAssembler:
     """Collects packets and hands frames over, each once, in order of frame id.
 
     Partial mode (`ordered=False`): a frame is handed over when complete; or `reorder_us` after the first packet of a
-    later frame; or `deadline_us` after its own first packet. Key frames wait up to `key_deadline_us` for resends.
-    Frames of which nothing came are handed over as empty ones (`total` 0).
+    later frame; or `deadline_us` after its own first packet. Key frames wait up to `key_deadline_us` for
+    retransmissions. Frames of which nothing came are handed over as empty ones (`total` 0).
     Ordered mode: complete frames alone. The first that is incomplete blocks the rest, for at most `deadline_us`; then
     it is given up and all frames up to the next complete key frame are dropped.
     Numbers that the sender passed over are told from lost frames where the next frame names the last one its parent.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from grace_transport.lineage import NO_STATE, all_of, lineage
-from grace_transport.types import KeyFrameRequest, MediaPacket, ResendRequest
+from grace_transport.types import MediaPacket, Nack, Pli
 
 MIN_RETRY_US = 50_000  # between two requests for the same packet, else the round trip
 MAX_REQUESTS = 10  # per frame (libwebrtc `nack_requester.cc`: 10 per packet)
@@ -40,7 +40,7 @@ class _Progress:
         return self.total > 0 and self.received == all_of(self.total)
 
 
-class ResendRequester:
+class NackRequester:
     """The receiver's half: finds gaps and asks for them until they close, `MAX_REQUESTS` times a frame at most.
 
     A packet is missing once a later one of its frame, or of a later frame, arrived and `reorder_us` went by. Numbers
@@ -53,7 +53,7 @@ class ResendRequester:
         self._max_frames = max_frames
         self._retry_us = MIN_RETRY_US
         self.rtt_us: int | None = None
-        """From request to resent packet, smoothed; None before the first. Includes what the sender's pacer adds."""
+        """From NACK to retransmission, smoothed; None before the first. Includes the time in the sender's pacer."""
         self._frames: dict[int, _Progress] = {}
         self._waiting: set[int] = set()  # frames with something to ask for
         self._newest = 0
@@ -68,7 +68,7 @@ class ResendRequester:
             self._restart(frame_id)
         if frame_id <= self._done:
             return
-        if packet.resent:
+        if packet.retransmitted:
             self._note_rtt(self._frames.get(frame_id), now_us)
         changed = {frame_id}
         if frame_id > self._newest:
@@ -97,7 +97,7 @@ class ResendRequester:
             (due_us for frame_id in self._waiting if (due_us := self._due_us(frame_id)) is not None), default=None
         )
 
-    def requests_to_send(self, now_us: int) -> tuple[ResendRequest, ...]:
+    def requests_to_send(self, now_us: int) -> tuple[Nack, ...]:
         """What is to be asked for now; each call counts as asking."""
         due = [frame_id for frame_id in sorted(self._waiting) if (self._due_us(frame_id) or 0) <= now_us]
         asked = [self._ask(frame_id, now_us) for frame_id in due]
@@ -146,7 +146,7 @@ class ResendRequester:
         progress = self._frames[frame_id]
         return min((due for due in (progress.new_us, progress.retry_us) if due is not None), default=None)
 
-    def _ask(self, frame_id: int, now_us: int) -> ResendRequest | None:
+    def _ask(self, frame_id: int, now_us: int) -> Nack | None:
         progress = self._frames[frame_id]
         wanted = self._missing(frame_id, progress)
         if progress.retry_us is None or progress.retry_us > now_us:
@@ -163,7 +163,7 @@ class ResendRequester:
         progress.retry_us = now_us + self._retry_us
         if progress.requests >= MAX_REQUESTS:
             self._waiting.discard(frame_id)
-        return ResendRequest(frame_id, wanted)
+        return Nack(frame_id, wanted)
 
 
 class KeyFrameRequester:
@@ -199,18 +199,18 @@ class KeyFrameRequester:
     def get_timer(self) -> int | None:
         return self._due_us
 
-    def request_to_send(self, now_us: int) -> KeyFrameRequest | None:
+    def request_to_send(self, now_us: int) -> Pli | None:
         if self._due_us is None or self._last_frame_id is None or self._due_us > now_us:
             return None
         self._due_us = now_us + self._retry_us
-        return KeyFrameRequest(self._last_frame_id)
+        return Pli(self._last_frame_id)
 
 
 @dataclass(slots=True)
 class _Stored(Generic[Item]):
     added_us: int
     items: dict[int, Item] = field(default_factory=dict)
-    resent_us: dict[int, int] = field(default_factory=dict)
+    retransmitted_us: dict[int, int] = field(default_factory=dict)
     size_bytes: int = 0
 
 
@@ -240,13 +240,13 @@ class RetransmissionBuffer(Generic[Item]):
             self._bytes += size_bytes
         self._forget(now_us)
 
-    def on_resent(self, frame_id: int, index: int, now_us: int) -> None:
+    def on_retransmitted(self, frame_id: int, index: int, now_us: int) -> None:
         """Payload `index` of a frame left again only now: the pacer held it back."""
         stored = self._frames.get(frame_id)
         if stored is not None:
-            stored.resent_us[index] = now_us
+            stored.retransmitted_us[index] = now_us
 
-    def wanted(self, request: ResendRequest, now_us: int) -> list[Item]:
+    def wanted(self, request: Nack, now_us: int) -> list[Item]:
         """What was asked for and is still here. Nothing is handed out twice within half a round trip."""
         self._forget(now_us)
         stored = self._frames.get(request.frame_id)
@@ -255,8 +255,8 @@ class RetransmissionBuffer(Generic[Item]):
         items = []
         for index, item in stored.items.items():
             asked = request.wanted == 0 or request.wanted >> index & 1
-            if asked and now_us - stored.resent_us.get(index, now_us - self._spacing_us) >= self._spacing_us:
-                stored.resent_us[index] = now_us
+            if asked and now_us - stored.retransmitted_us.get(index, now_us - self._spacing_us) >= self._spacing_us:
+                stored.retransmitted_us[index] = now_us
                 items.append(item)
         return items
 

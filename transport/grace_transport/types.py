@@ -17,7 +17,7 @@ class MediaPacket:
     key: bool
     captured_us: int  # from the 90 kHz RTP timestamp: a sender clock, good for differences only
     payload: bytes
-    resent: bool = False  # sent again on request: its arrival says nothing about reordering
+    retransmitted: bool = False  # sent again on request: its arrival says nothing about reordering
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +69,21 @@ class FrameReport:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyFrameRequest:
-    """The receiver cannot go on without a key frame; `last_frame_id` is the newest frame it knows of."""
+class Pli:
+    """Picture Loss Indication: the receiver cannot go on without a key frame.
+
+    It plays the role of RTCP's PLI (RFC 4585 6.3.1) in a wire format of its own (docs/wire.md), which adds
+    `last_frame_id`, the newest frame that the receiver knows of."""
 
     last_frame_id: int
 
 
 @dataclass(frozen=True, slots=True)
-class ResendRequest:
-    """Missing payloads of one frame, as a bitmap; `wanted` 0: the whole frame, of which nothing arrived."""
+class Nack:
+    """Negative acknowledgement: asks for missing payloads of one frame to be sent again.
+
+    It plays the role of RTCP's generic NACK (RFC 4585 6.2.1) in a wire format of its own (docs/wire.md). Bit i of
+    `wanted` asks for payload i; `wanted` 0 asks for the whole frame, of which nothing arrived."""
 
     frame_id: int
     wanted: int

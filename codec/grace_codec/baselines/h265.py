@@ -1,4 +1,4 @@
-"""H.265 as an idealised real-time sender uses it (paper 5.1, C.2): every frame meets its budget, losses are resent.
+"""H.265 as an idealised real-time sender uses it (paper 5.1, C.2): frames meet their budget, losses are retransmitted.
 
 What is idealised: each frame is taken from whichever rung of a ladder of constant-quality encodes fits its budget
 best, and its picture is that rung's. Changing rungs costs no bits and the decoder's state follows by itself; so does a

@@ -7,14 +7,14 @@ from grace_lab.metrics.frames import frame_outcomes, video_length_us
 
 
 def bitrate_bps(log: SessionLog) -> float | None:
-    """All bytes that the sender sent (media, resends, padding; with headers) per second of video; no feedback."""
+    """Bytes that the sender sent (media, retransmissions, padding; with headers) per second of video; no feedback."""
     length_us = video_length_us(log, frame_outcomes(log))
     sent = sum(event.integer("bytes") for event in log.named("packet_sent") if event.text("kind") != "feedback")
     return sent * 8e6 / length_us if length_us else None
 
 
 def resend_ratio(log: SessionLog) -> float | None:
-    """Bytes of resent packets over the bytes of all media and resends."""
+    """Bytes of retransmitted packets over the bytes of all media and retransmissions."""
     size = {"media": 0, "resend": 0}
     for event in log.named("packet_sent"):
         if (kind := event.text("kind")) in size:

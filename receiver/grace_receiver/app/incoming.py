@@ -33,7 +33,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class IncomingStats:
     """Totals of a call; `partial`, `resyncs`: None where the codec has no such thing."""
 
     packets_received: int = 0
@@ -43,7 +43,7 @@ class Figures:
     partial: int | None = None
     resyncs: int | None = None
 
-    def with_packets(self, packets_received: int) -> Figures:
+    def with_packets(self, packets_received: int) -> IncomingStats:
         return replace(self, packets_received=packets_received)
 
 
@@ -83,10 +83,10 @@ class IncomingCall:
         if self._origin is None and isinstance(event, PictureShown):
             self._origin = event.rtp_timestamp - event.pts
 
-    async def figures(self) -> Figures:
+    async def stats(self) -> IncomingStats:
         report = {stat.type: vars(stat) for stat in (await self._connection.getStats()).values()}
         transport, media = report.get("transport", {}), report.get("inbound-rtp", {})
-        return Figures(
+        return IncomingStats(
             packets_received=transport.get("packetsReceived", 0),
             bytes_received=transport.get("bytesReceived", 0),
             media_packets=media.get("packetsReceived", 0),

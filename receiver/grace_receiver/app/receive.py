@@ -12,17 +12,16 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 from grace_codec.schemes import live_scheme
 from grace_receiver.app.calls import CallDesk, Decision
 from grace_receiver.app.config import ReceiveConfig
-from grace_receiver.app.incoming import Figures, IncomingCall, Shown
+from grace_receiver.app.incoming import IncomingCall, IncomingStats, Shown
 from grace_receiver.app.recordings import Recordings
 from grace_receiver.app.render import Window
 from grace_transport.aiortc_plugin import LiveEvent, RtcOptions, install, uninstall
-from grace_transport.runtime.process import ConnectionChanged, Remark, monotonic_us, signals_as_calls
+from grace_transport.runtime.process import ConnectionChanged, ExitStatus, Notice, monotonic_us, signals_as_calls
 from grace_transport.signalling import (
     Caller,
     Offer,
@@ -36,12 +35,6 @@ _log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.25
 Observer = Callable[[object], None]
-
-
-class Ending(IntEnum):
-    """Exit status of the process."""
-
-    DONE = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +63,7 @@ class ReceivingStatus:
     resyncs: int | None
 
 
-async def run_receive(config: ReceiveConfig, observer: Observer) -> Ending:
+async def run_receive(config: ReceiveConfig, observer: Observer) -> ExitStatus:
     """Take calls until the time is over or a signal comes. ValueError, OSError, ReceiverError: none was taken."""
     token = find_token(config.token)
     host, port = parse_host_port(config.listen)
@@ -81,7 +74,7 @@ async def run_receive(config: ReceiveConfig, observer: Observer) -> Ending:
             stack.callback(uninstall)
         server = SignallingServer(receiving, token, no_token=config.no_token)
         await server.start(host, port)
-        observer(Remark(receiving.now_us(), f"waiting for calls on http://{host}:{server.port}"))
+        observer(Notice(receiving.now_us(), f"waiting for calls on http://{host}:{server.port}"))
         preparing = None if config.plain else asyncio.create_task(_prepare(config.scheme))
         try:
             return await receiving.run()
@@ -114,7 +107,7 @@ class _Receiving:
         self._shown = 0
         self._shown_us = 0
         self._size: tuple[int, int] | None = None
-        self._last = (0.0, Figures(), 0)
+        self._last = (0.0, IncomingStats(), 0)
         self._window = Window("grace-rtc") if config.show else None
         if self._window is not None:
             stack.callback(self._window.close)
@@ -132,10 +125,10 @@ class _Receiving:
         before, self._call = self._call, None
         if before is not None:
             await before.close()
-        self._remark(f"call from {caller.remote or 'somewhere'}" + (", again" if decision is Decision.REPLACE else ""))
+        self._notice(f"call from {caller.remote or 'somewhere'}" + (", again" if decision is Decision.REPLACE else ""))
         call = IncomingCall(self._config.ice_servers, self._on_picture, lambda state: self._on_state(call, state))
         self._call = call
-        self._last = (0.0, Figures(), self._shown)
+        self._last = (0.0, IncomingStats(), self._shown)
         try:
             return await call.answer(offer.sdp)
         except BaseException:
@@ -173,13 +166,13 @@ class _Receiving:
         if not self._recordings.add(picture, now_us):
             return
         if self._size not in (None, (picture.width, picture.height)):
-            self._remark(f"the picture is {picture.width}x{picture.height} now")
+            self._notice(f"the picture is {picture.width}x{picture.height} now")
         self._size = picture.width, picture.height
         self._observe(PictureShown(now_us, self._shown, shown.rtp_timestamp, picture.width, picture.height))
         self._shown += 1
         self._shown_us = now_us
 
-    async def run(self) -> Ending:
+    async def run(self) -> ExitStatus:
         began = self._loop.time()
         limit = self._config.seconds
         with signals_as_calls(self._end):
@@ -190,8 +183,8 @@ class _Receiving:
                 await self._poll()
                 if limit is not None and self._loop.time() - began >= limit:
                     self._end(f"{limit:g} s are over")
-        self._remark(f"ending: {self._why}")
-        return Ending.DONE
+        self._notice(f"ending: {self._why}")
+        return ExitStatus.DONE
 
     async def close(self) -> None:
         call, self._call = self._call, None
@@ -202,12 +195,12 @@ class _Receiving:
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
-    def _remark(self, text: str, loud: bool = False) -> None:
-        self._observe(Remark(self.now_us(), text, loud))
+    def _notice(self, text: str, warning: bool = False) -> None:
+        self._observe(Notice(self.now_us(), text, warning))
 
     def _say_problems(self) -> None:
         while self._recordings.problems:
-            self._remark(self._recordings.problems.pop(0), loud=True)
+            self._notice(self._recordings.problems.pop(0), warning=True)
 
     def _end(self, why: str) -> None:
         self._why = self._why or why
@@ -219,7 +212,7 @@ class _Receiving:
         if call is not None:
             await call.close()
         self._connection = ""
-        self._remark(why)
+        self._notice(why)
         await self._recordings.end_film(self.now_us() if film_end_us is None else film_end_us)
         if self._config.once:
             self._end("the first call is over")
@@ -237,22 +230,24 @@ class _Receiving:
         if self._desk.handle_timer(self.now_us()):
             await self._ended("the call did not come back", self._shown_us)
         elif self._desk.lost and not was_lost:
-            self._remark("nothing comes from the caller any more; waiting for it to call again", loud=True)
+            self._notice("nothing comes from the caller any more; waiting for it to call again", warning=True)
 
     async def _look_at(self, call: IncomingCall) -> None:
-        figures = await call.figures()
+        stats = await call.stats()
         at, before, shown = self._last
-        if figures.packets_received > before.packets_received and self._connection == "connected":
+        if stats.packets_received > before.packets_received and self._connection == "connected":
             self._desk.on_alive(self.now_us())
         now = self._loop.time()
         if now - at >= self._config.stats > 0:
-            self._last = (now, figures, self._shown)
+            self._last = (now, stats, self._shown)
             if at:
-                self._show_status(call, figures, before, now - at, self._shown - shown)
+                self._show_status(call, stats, before, now - at, self._shown - shown)
         else:
-            self._last = (at, before.with_packets(figures.packets_received), shown)
+            self._last = (at, before.with_packets(stats.packets_received), shown)
 
-    def _show_status(self, call: IncomingCall, now: Figures, before: Figures, seconds: float, shown: int) -> None:
+    def _show_status(
+        self, call: IncomingCall, now: IncomingStats, before: IncomingStats, seconds: float, shown: int
+    ) -> None:
         lost, came = now.packets_lost - before.packets_lost, now.media_packets - before.media_packets
         self._observe(
             ReceivingStatus(

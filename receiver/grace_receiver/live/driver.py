@@ -22,8 +22,8 @@ from grace_receiver.live.stats import ReceiverCounters
 from grace_receiver.references import DecodingDesk
 from grace_receiver.session import ReceiverConfig, ReceiverSession
 from grace_transport.aiortc_plugin.contract import CodecReady, LiveEvent, Stream, WorkFailed
-from grace_transport.aiortc_plugin.figures import ReceiverStats
 from grace_transport.aiortc_plugin.options import RtcOptions
+from grace_transport.aiortc_plugin.stats import ReceiverStats
 from grace_transport.clock import AsyncioClock
 from grace_transport.host import Host
 from grace_transport.runtime.safe_clock import SafeClock

@@ -1,4 +1,4 @@
-"""Counts what a live receiver did, for `getStats`. Pure: events in, figures out."""
+"""Counts what a live receiver did, for `getStats`. Pure: events in, stats out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from grace_codec.types import Decoded
 from grace_receiver.events import DecodeWanted, FrameDecoded, FrameLost, FrameRendered, KeyFrameRequested
-from grace_transport.aiortc_plugin.figures import ReceiverStats
+from grace_transport.aiortc_plugin.stats import ReceiverStats
 
 FREEZE_EXTRA_US = 150_000
 RECENT_FRAMES = 30

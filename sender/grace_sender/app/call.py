@@ -70,7 +70,7 @@ class CaptureTrack(MediaStreamTrack):
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class OutgoingStats:
     """Totals of a call. `rtt_s`, `loss` (0..1): None while the peer has not reported."""
 
     bytes_sent: int = 0
@@ -112,12 +112,12 @@ class OutgoingCall:
         except (InvalidAccessError, InvalidStateError, OperationError, ValueError, KeyError, IndexError) as error:
             raise GarbledReplyError(f"{client.url}: its answer is of no use ({error})") from error
 
-    async def figures(self) -> Figures:
+    async def stats(self) -> OutgoingStats:
         report = {stat.type: vars(stat) for stat in (await self._connection.getStats()).values()}
         sent, transport = report.get("outbound-rtp", {}), report.get("transport", {})
         remote = report.get("remote-inbound-rtp", {})
         fraction = remote.get("fractionLost")
-        return Figures(
+        return OutgoingStats(
             bytes_sent=transport.get("bytesSent", 0),
             packets_sent=sent.get("packetsSent", 0),
             bytes_received=transport.get("bytesReceived", 0),

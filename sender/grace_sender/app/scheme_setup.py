@@ -16,7 +16,7 @@ from grace_sender.app.sources import Source, video_frame
 from grace_sender.live.adaptation import Adaptation, OperatingPoint, OperatingPointChanged
 from grace_sender.live.calibration import Measurement, measure_encoder
 from grace_transport.aiortc_plugin import RtcOptions, install, uninstall
-from grace_transport.runtime.process import Remark, monotonic_us
+from grace_transport.runtime.process import Notice, monotonic_us
 
 PREVIEW: Final = 6
 MEASURED_SIZE: Final = (640, 480)
@@ -30,7 +30,7 @@ async def install_plugin(config: SendConfig, source: Source, observer: Observer)
     if config.plain:
         at_us = monotonic_us()
         if {"start_bitrate", "min_bitrate", "max_bitrate", "cc"} & config.model_fields_set:
-            observer(Remark(at_us, f"{config.scheme}: aiortc's own rate control; bitrates and --cc are not used", True))
+            observer(Notice(at_us, f"{config.scheme}: aiortc's own rate control; bitrates and --cc are not used", True))
         point = OperatingPoint(source.width, source.height, config.fps or source.fps)
         observer(OperatingPointChanged(at_us, point, f"{config.scheme}, as captured: {point}"))
         return ExitStack()
@@ -63,16 +63,16 @@ async def _measure(config: SendConfig, source: Source, observer: Observer) -> Me
         return None
     measured, warned = await asyncio.to_thread(_encode_some, config.scheme, source)
     for text in warned:  # a slower backend, say
-        observer(Remark(monotonic_us(), text, loud=True))
+        observer(Notice(monotonic_us(), text, warning=True))
     top = OperatingPoint(source.width, source.height, config.fps or source.fps)
     point = Adaptation(top).start(measured.encode_us, measured.pixels, monotonic_us())
     per_frame = measured.encode_us * top.pixels / measured.pixels / 1000
     text = f"a frame of {top.width}x{top.height} takes about {per_frame:.0f} ms to encode here"
     if point == top:
-        observer(Remark(monotonic_us(), f"{text}: sending {point}"))
+        observer(Notice(monotonic_us(), f"{text}: sending {point}"))
     else:
         observer(
-            Remark(monotonic_us(), f"{text}, {top.fps:g} fps leave {1000 / top.fps:.0f}: sending {point}", loud=True)
+            Notice(monotonic_us(), f"{text}, {top.fps:g} fps leave {1000 / top.fps:.0f}: sending {point}", warning=True)
         )
     return measured
 

@@ -10,10 +10,9 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from typing import Final
 
-from grace_sender.app.call import CaptureTrack, Figures, OutgoingCall
+from grace_sender.app.call import CaptureTrack, OutgoingCall, OutgoingStats
 from grace_sender.app.capture import Capture, Feed, FrameCaptured
 from grace_sender.app.config import SendConfig
 from grace_sender.app.reconnect import Call, Drop, GiveUp, Phase, Reconnect, ReconnectConfig
@@ -23,7 +22,8 @@ from grace_sender.live import driver as live
 from grace_transport.aiortc_plugin import LiveEvent
 from grace_transport.runtime.process import (
     ConnectionChanged,
-    Remark,
+    ExitStatus,
+    Notice,
     StoppedError,
     StopSignal,
     monotonic_us,
@@ -36,14 +36,6 @@ REMEMBERED: Final = 512  # frames
 GRACE: Final = "GRACE"
 LINGER_S: Final = 0.4  # after the last picture: what is under way leaves
 Observer = Callable[[object], None]
-
-
-class Ending(IntEnum):
-    """Exit status of the process."""
-
-    DONE = 0  # the source ended, --seconds are over, or a signal
-    REFUSED = 3  # the peer refused for good, or there was no call for --give-up seconds
-    SOURCE_BROKE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +53,7 @@ class SendingStatus:
     target_bps: int | None
 
 
-async def run_send(config: SendConfig, observer: Observer) -> Ending:
+async def run_send(config: SendConfig, observer: Observer) -> ExitStatus:
     """Send until the source ends, the time is over, or a signal comes. ClipError, ValueError: nothing was sent."""
     token = find_token(config.token)
     stop = StopSignal()
@@ -69,11 +61,11 @@ async def run_send(config: SendConfig, observer: Observer) -> Ending:
         try:
             return await _send(config, observer, token, stop)
         except StoppedError as error:
-            observer(Remark(monotonic_us(), f"ending: {error}"))
-            return Ending.DONE
+            observer(Notice(monotonic_us(), f"ending: {error}"))
+            return ExitStatus.DONE
 
 
-async def _send(config: SendConfig, observer: Observer, token: str | None, stop: StopSignal) -> Ending:
+async def _send(config: SendConfig, observer: Observer, token: str | None, stop: StopSignal) -> ExitStatus:
     opening = asyncio.to_thread(open_source, config.input, config.picture_size, config.fps, config.loop)
     source = await stop.unless_stopped(opening)
     pictures = _PictureNumbers(observer)
@@ -114,47 +106,47 @@ class _Sending:
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._why: str | None = None
-        self._ending: Ending | None = None
+        self._status: ExitStatus | None = None
         self._call: OutgoingCall | None = None
         self._placing: asyncio.Task[None] | None = None
         self._track: CaptureTrack | None = None
         self._connection = ""
         self._connected_us: int | None = None  # for the first time
         self._captured = 0
-        self._last = (0.0, Figures(), 0)
+        self._last = (0.0, OutgoingStats(), 0)
         give_up_us = None if config.give_up is None else round(config.give_up * 1e6)
         generator = random.Random()  # callers that start together must not stay together
         self._reconnect = Reconnect(ReconnectConfig(give_up_us=give_up_us), generator, self._now_us())
 
-    async def run(self, stop: StopSignal) -> Ending:
+    async def run(self, stop: StopSignal) -> ExitStatus:
         self._feed.start()
-        stop.tell(lambda name: self._end(Ending.DONE, name))
+        stop.tell(lambda name: self._end(ExitStatus.DONE, name))
         try:
-            while self._ending is None:
+            while self._status is None:
                 await self._turn()
         finally:
             await self._close()
-        return self._ending
+        return self._status
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _now_us(self) -> int:
         return monotonic_us()
 
-    def _end(self, ending: Ending, why: str) -> None:
-        if self._ending is None:
-            self._ending, self._why = ending, why
+    def _end(self, status: ExitStatus, why: str) -> None:
+        if self._status is None:
+            self._status, self._why = status, why
         self._wake.set()
 
-    def _remark(self, text: str, loud: bool = False) -> None:
-        self._observe(Remark(self._now_us(), text, loud))
+    def _notice(self, text: str, warning: bool = False) -> None:
+        self._observe(Notice(self._now_us(), text, warning))
 
     async def _turn(self) -> None:
         """Do what is due, then sleep until something is."""
         self._reconnect.handle_timer(self._now_us())
         while (action := self._reconnect.next_action()) is not None:
             await self._act(action)
-        if self._ending is not None:
+        if self._status is not None:
             return
         self._wake.clear()
         timer = self._reconnect.get_timer()
@@ -171,9 +163,9 @@ class _Sending:
                 self._placing = asyncio.create_task(self._place())
             case Drop():
                 await self._let_go()
-                self._remark(f"{action.reason}; calling again in {action.wait_us / 1e6:.1f} s", loud=True)
+                self._notice(f"{action.reason}; calling again in {action.wait_us / 1e6:.1f} s", warning=True)
             case GiveUp():
-                self._end(Ending.REFUSED, action.reason)
+                self._end(ExitStatus.REFUSED, action.reason)
 
     async def _place(self) -> None:
         """A task of its own: nothing in it may go unseen."""
@@ -189,7 +181,7 @@ class _Sending:
             self._reconnect.on_lost(f"calling failed ({type(error).__name__}: {error})", self._now_us())
         else:
             if not config.plain and call.codec.upper() != GRACE:
-                self._remark(f"the peer has no GRACE that fits ours: sending {call.codec} instead", loud=True)
+                self._notice(f"the peer has no GRACE that fits ours: sending {call.codec} instead", warning=True)
         self._wake.set()
 
     def _on_state(self, call: OutgoingCall, state: str) -> None:
@@ -221,27 +213,27 @@ class _Sending:
         if self._track is not None and self._track.ended_itself:
             broken = self._feed.error
             if broken is not None:
-                self._remark(str(broken), loud=True)
-            self._end(Ending.DONE if broken is None else Ending.SOURCE_BROKE, "the source ended")
+                self._notice(str(broken), warning=True)
+            self._end(ExitStatus.DONE if broken is None else ExitStatus.SOURCE_BROKE, "the source ended")
             return
         limit, since_us = self._config.seconds, self._connected_us
         if limit is not None and since_us is not None and self._now_us() - since_us >= limit * 1e6:
-            self._end(Ending.DONE, f"{limit:g} s are over")
+            self._end(ExitStatus.DONE, f"{limit:g} s are over")
         if self._call is None or self._reconnect.phase is not Phase.CONNECTED:
             return
-        figures = await self._call.figures()
+        stats = await self._call.stats()
         at, before, captured = self._last
-        if figures.bytes_received != before.bytes_received:
+        if stats.bytes_received != before.bytes_received:
             self._reconnect.on_alive(self._now_us())
         now = self._loop.time()
         if now - at >= self._config.stats > 0:
-            self._last = (now, figures, self._captured)
+            self._last = (now, stats, self._captured)
             if at:
-                self._show(figures, before, now - at, self._captured - captured)
+                self._show(stats, before, now - at, self._captured - captured)
         else:
-            self._last = (at, replace(before, bytes_received=figures.bytes_received), captured)
+            self._last = (at, replace(before, bytes_received=stats.bytes_received), captured)
 
-    def _show(self, now: Figures, before: Figures, seconds: float, captured: int) -> None:
+    def _show(self, now: OutgoingStats, before: OutgoingStats, seconds: float, captured: int) -> None:
         frames = captured if now.frames is None or before.frames is None else now.frames - before.frames
         self._observe(
             SendingStatus(
@@ -261,7 +253,7 @@ class _Sending:
         """Of the call at hand; a file waits meanwhile."""
         placing, call = self._placing, self._call
         self._placing = self._call = self._track = None
-        self._last = (0.0, Figures(), self._captured)
+        self._last = (0.0, OutgoingStats(), self._captured)
         self._feed.pause()
         if placing is not None and not placing.done():
             placing.cancel()
@@ -270,7 +262,7 @@ class _Sending:
             await call.close()
 
     async def _close(self) -> None:
-        self._remark(f"ending: {self._why or 'an error'}", loud=self._ending is not Ending.DONE)
+        self._notice(f"ending: {self._why or 'an error'}", warning=self._status is not ExitStatus.DONE)
         if self._track is not None and self._track.ended_itself:
             await asyncio.sleep(LINGER_S)
         connected = self._reconnect.phase is Phase.CONNECTED

@@ -26,8 +26,8 @@ from grace_sender.live.stats import SenderCounters
 from grace_sender.references import EncodingDesk
 from grace_sender.session import SenderConfig, SenderSession
 from grace_transport.aiortc_plugin.contract import CodecReady, Identity, LiveEvent, Stream, WorkFailed
-from grace_transport.aiortc_plugin.figures import SenderStats
 from grace_transport.aiortc_plugin.options import RtcOptions
+from grace_transport.aiortc_plugin.stats import SenderStats
 from grace_transport.clock import AsyncioClock
 from grace_transport.congestion import find_controller
 from grace_transport.host import Host

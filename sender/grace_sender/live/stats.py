@@ -1,4 +1,4 @@
-"""Counts what a live sender did, for `getStats`. Pure: events in, figures out."""
+"""Counts what a live sender did, for `getStats`. Pure: events in, stats out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import replace
 
 from grace_sender.events import FrameEncoded, FrameSkipped, KeyFrameForced, PacketLeft, RateChanged, Resynced
-from grace_transport.aiortc_plugin.figures import SenderStats
+from grace_transport.aiortc_plugin.stats import SenderStats
 
 SECOND_US = 1_000_000
 

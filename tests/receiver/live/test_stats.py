@@ -1,4 +1,4 @@
-"""Laws of the figures of a live receiver."""
+"""Laws of the stats of a live receiver."""
 
 from grace_codec.types import Decoded, ReceivedFrame
 from grace_receiver.events import DecodeWanted, FrameDecoded, FrameLost, FrameRendered, KeyFrameRequested

@@ -1,10 +1,10 @@
-"""Laws of the figures of a live sender."""
+"""Laws of the stats of a live sender."""
 
 from grace_sender.events import FrameEncoded, FrameSkipped, KeyFrameForced, PacketLeft, RateChanged, Resynced
 from grace_sender.live.stats import SenderCounters
 
 
-def test_frames_are_sent_with_their_first_packet_and_resends_are_counted_apart() -> None:
+def test_frames_are_sent_with_their_first_packet_and_retransmissions_are_counted_apart() -> None:
     counters = SenderCounters(300_000)
     for event in (
         FrameEncoded(0, 0, True, 900, 2, 0, 1),

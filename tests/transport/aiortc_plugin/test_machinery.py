@@ -1,11 +1,11 @@
-"""Laws of what the live ends stand on: a thread that outlives its jobs, an outlet, a clock that catches."""
+"""Laws of what the live ends stand on: a thread that outlives its jobs, an send_queue, a clock that catches."""
 
 import asyncio
 import threading
 
 from grace_lab.clock import VirtualClock
 from grace_transport.runtime.safe_clock import RETRY_US, SafeClock
-from grace_transport.runtime.send_queue import MAX_PACKETS, Outlet
+from grace_transport.runtime.send_queue import MAX_PACKETS, SendQueue
 from grace_transport.runtime.worker import Worker
 
 
@@ -61,26 +61,26 @@ def test_worker_outlives_its_loop_without_harm() -> None:
     assert not worker._thread.is_alive()
 
 
-async def test_outlet_keeps_the_order_and_counts_what_left() -> None:
+async def test_send_queue_keeps_the_order_and_counts_what_left() -> None:
     sent, counted = list[bytes](), list[bytes]()
 
     async def send(data: bytes) -> None:
         await asyncio.sleep(0)
         sent.append(data)
 
-    outlet = Outlet(send, counted.append)
+    send_queue = SendQueue(send, counted.append)
     packets = [bytes((number,)) for number in range(20)]
     for packet in packets:
-        outlet.put(packet)
+        send_queue.put(packet)
     while len(counted) < len(packets):
         await asyncio.sleep(0)
     assert sent == counted == packets
-    await outlet.close()
-    outlet.put(b"late")
-    assert (outlet.dropped, outlet.broken) == (1, True)
+    await send_queue.close()
+    send_queue.put(b"late")
+    assert (send_queue.dropped, send_queue.broken) == (1, True)
 
 
-async def test_outlet_survives_an_odd_error_and_ends_with_the_connection() -> None:
+async def test_send_queue_survives_an_odd_error_and_ends_with_the_connection() -> None:
     errors = [ValueError("odd"), None, ConnectionError("gone")]
     tried = list[bytes]()
 
@@ -89,24 +89,24 @@ async def test_outlet_survives_an_odd_error_and_ends_with_the_connection() -> No
         if (error := errors[len(tried) - 1]) is not None:
             raise error
 
-    outlet = Outlet(send)
+    send_queue = SendQueue(send)
     for number in range(5):
-        outlet.put(bytes((number,)))
-    while not outlet.broken:
+        send_queue.put(bytes((number,)))
+    while not send_queue.broken:
         await asyncio.sleep(0)
     assert tried == [b"\x00", b"\x01", b"\x02"]
-    await outlet.close()
+    await send_queue.close()
 
 
-async def test_outlet_is_bounded() -> None:
+async def test_send_queue_is_bounded() -> None:
     async def send(data: bytes) -> None:
         await asyncio.Event().wait()
 
-    outlet = Outlet(send)
+    send_queue = SendQueue(send)
     for _ in range(MAX_PACKETS + 10):
-        outlet.put(b"x")
-    assert outlet.dropped >= 9
-    await outlet.close()
+        send_queue.put(b"x")
+    assert send_queue.dropped >= 9
+    await send_queue.close()
 
 
 def test_callback_that_raises_is_told_and_tried_once_more() -> None:

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grace_transport.aiortc_plugin.rtcp_split import Split, split_rtcp
-from grace_transport.types import KeyFrameRequest
+from grace_transport.types import Pli
 from grace_transport.wire.feedback import build_feedback
 from grace_transport.wire.rtcp import PSFB, RTPFB, build_rtcp
 
 SSRCS = struct.pack("!II", 1, 0xABCD)
 TWCC = build_rtcp(RTPFB, 15, SSRCS + bytes(12))
-REPORT = build_feedback([KeyFrameRequest(3)], 1, 0xABCD)[0]
+REPORT = build_feedback([Pli(3)], 1, 0xABCD)[0]
 NACK = build_rtcp(RTPFB, 1, SSRCS + bytes(4))
 REMB = build_rtcp(PSFB, 15, SSRCS + b"REMB" + bytes(8))
 RECEIVER_REPORT = build_rtcp(201, 0, bytes(4))

@@ -16,12 +16,12 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from grace_transport.assembler import FrameAssembler
 from grace_transport.resync import Action, ReceiverResync, SenderResync, Step, StepKind, Verdict
-from grace_transport.types import FrameReport, KeyFrameRequest, MediaPacket
+from grace_transport.types import FrameReport, MediaPacket, Pli
 
 FRAME_US = 33_000
 WINDOW = 64
 State = int
-Items = tuple[FrameReport | KeyFrameRequest, ...]
+Items = tuple[FrameReport | Pli, ...]
 
 
 def fake_decode(state: State, content: bytes, received: int) -> State:
@@ -228,7 +228,7 @@ def test_lost_feedback_delays_agreement_and_breaks_nothing(loss: float, whole_fr
         call = Call(seed, 1 + seed % 4)
         for _ in range(60):
             call.frame(loss, feedback_loss=0.5, whole_frames=whole_frames)
-        for _ in range(30):  # a key frame that lost packets is waited for 15 frames long: nobody resends here
+        for _ in range(30):  # a key frame that lost packets is waited for 15 frames long: nothing is retransmitted here
             call.frame(0.0)
         assert call.receiver.in_sync
 

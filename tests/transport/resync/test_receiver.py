@@ -8,7 +8,7 @@ from grace_transport.assembler import AssembledFrame
 from grace_transport.lineage import all_of, lineage
 from grace_transport.resync import Action, ReceiverResync, Step, StepKind
 from grace_transport.resync.receiver import ACTIONS
-from grace_transport.types import FrameReport, KeyFrameRequest
+from grace_transport.types import FrameReport, Pli
 
 MS = 1_000
 TOTAL = 4
@@ -89,7 +89,7 @@ def test_complete_key_frame_starts() -> None:
 def test_without_a_state_everything_waits_for_a_key_frame(parent: int, received: int) -> None:
     receiver = Receiver()
     assert receiver.take(5, parent, received) == (Action.WAIT, False, 0)
-    assert receiver.machine.reports_to_send(0) == (KeyFrameRequest(5),)
+    assert receiver.machine.reports_to_send(0) == (Pli(5),)
     assert receiver.machine.retained().lineages == frozenset()
 
 
@@ -195,7 +195,7 @@ def test_key_frame_that_the_codec_could_not_use_is_asked_for_again() -> None:
     receiver = Receiver()
     receiver.machine.plan(frame(0, 0), 0)
     assert receiver.machine.on_lost(0, 0) is None
-    assert receiver.machine.reports_to_send(0) == (KeyFrameRequest(0),)
+    assert receiver.machine.reports_to_send(0) == (Pli(0),)
 
 
 def test_every_kind_of_frame_has_an_action_with_and_without_a_state() -> None:
@@ -354,10 +354,10 @@ def test_key_frame_is_asked_for_until_it_is_there() -> None:
     receiver = Receiver()
     receiver.machine.set_rtt(200 * MS)
     receiver.take(5, 77)
-    assert receiver.machine.reports_to_send(0) == (KeyFrameRequest(5),)
+    assert receiver.machine.reports_to_send(0) == (Pli(5),)
     receiver.take(6, 77, now_us=33 * MS)
     assert receiver.machine.get_timer() == 200 * MS
-    assert receiver.machine.reports_to_send(200 * MS) == (KeyFrameRequest(6),)
+    assert receiver.machine.reports_to_send(200 * MS) == (Pli(6),)
     receiver.take(7, 0, now_us=300 * MS)
     assert receiver.machine.reports_to_send(400 * MS) == (FrameReport(7, decoded(0, 7), TOTAL, ALL),)
     assert receiver.machine.get_timer() is None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from grace_transport.errors import WireFormatError
 from grace_transport.types import MediaPacket
-from grace_transport.wire.media import HEADER_BYTES, MediaParser, build_media, mark_resent, rtp_timestamp
+from grace_transport.wire.media import HEADER_BYTES, MediaParser, build_media, mark_retransmitted, rtp_timestamp
 
 PACKET = MediaPacket(0x1234, 0xABC, 0xDEF, 0xCAFEBABE, 7, False, 0, b"\xaa\xbb")
 KEY = MediaPacket(0, 0, 1, 0, 1, True, 0, b"\xff")
@@ -21,7 +21,7 @@ KEY = MediaPacket(0, 0, 1, 0, 1, True, 0, b"\xff")
     [
         (PACKET, "10" + "07" + "1234" + "abcdef" + "cafebabe" + "aabb"),
         (KEY, "11" + "01" + "0000" + "000001" + "00000000" + "ff"),
-        (replace(KEY, resent=True), "13" + "01" + "0000" + "000001" + "00000000" + "ff"),
+        (replace(KEY, retransmitted=True), "13" + "01" + "0000" + "000001" + "00000000" + "ff"),
     ],
 )
 def test_golden_bytes(packet: MediaPacket, golden: str) -> None:
@@ -34,8 +34,8 @@ def test_a_packet_costs_eleven_bytes() -> None:
     assert len(build_media(PACKET)) == HEADER_BYTES + len(PACKET.payload)
 
 
-def test_marking_as_resent_changes_nothing_else() -> None:
-    assert MediaParser().parse(mark_resent(build_media(PACKET)), 0) == replace(PACKET, resent=True)
+def test_marking_as_retransmitted_changes_nothing_else() -> None:
+    assert MediaParser().parse(mark_retransmitted(build_media(PACKET)), 0) == replace(PACKET, retransmitted=True)
 
 
 def test_frame_ids_and_timestamps_are_unwrapped() -> None:
@@ -113,10 +113,17 @@ def test_packets_that_do_not_fit_are_refused(packet: MediaPacket) -> None:
     st.binary(min_size=1, max_size=40),
 )
 def test_built_payloads_parse_back(
-    frame_id: int, total: int, data: st.DataObject, parent: int, profile: int, key: bool, resent: bool, payload: bytes
+    frame_id: int,
+    total: int,
+    data: st.DataObject,
+    parent: int,
+    profile: int,
+    key: bool,
+    retransmitted: bool,
+    payload: bytes,
 ) -> None:
     index = data.draw(st.integers(0, total - 1))
-    packet = MediaPacket(frame_id, index, total, 0 if key else parent, profile, key, 0, payload, resent)
+    packet = MediaPacket(frame_id, index, total, 0 if key else parent, profile, key, 0, payload, retransmitted)
     assert MediaParser().parse(build_media(packet), 0) == packet
 
 

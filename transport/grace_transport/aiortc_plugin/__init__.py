@@ -15,9 +15,9 @@ from grace_transport.aiortc_plugin.contract import (
     Stream,
     WorkFailed,
 )
-from grace_transport.aiortc_plugin.figures import ReceiverStats, SenderStats
 from grace_transport.aiortc_plugin.options import RtcOptions
 from grace_transport.aiortc_plugin.plugin import capability, install, installed, uninstall
+from grace_transport.aiortc_plugin.stats import ReceiverStats, SenderStats
 
 __all__ = [
     "CodecReady",

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from grace_transport.aiortc_plugin.figures import ReceiverStats, SenderStats
+from grace_transport.aiortc_plugin.stats import ReceiverStats, SenderStats
 
 if TYPE_CHECKING:
     from grace_transport.aiortc_plugin.options import RtcOptions

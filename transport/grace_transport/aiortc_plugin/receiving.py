@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from grace_transport.aiortc_plugin.contract import OpenReceiver, Picture, ReceiverEnd, Stream
-from grace_transport.aiortc_plugin.figures import ReceiverStats
 from grace_transport.aiortc_plugin.internals import ReceiverInternals
 from grace_transport.aiortc_plugin.options import RtcOptions
-from grace_transport.runtime.send_queue import Outlet
+from grace_transport.aiortc_plugin.stats import ReceiverStats
+from grace_transport.runtime.send_queue import SendQueue
 from grace_transport.wire.media import CLOCK_HZ
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Receiving:
         self._open_end, self._options = open_end, options
         self._loop = asyncio.get_running_loop()
         self._end: ReceiverEnd | None = None
-        self._outlet: Outlet | None = None
+        self._send_queue: SendQueue | None = None
         self._closing: asyncio.Task[None] | None = None
         self._not_taken = 0  # pictures that the application did not fetch in time
         if ssrc is not None:
@@ -103,8 +103,8 @@ class Receiving:
     def _open(self, ssrc: int) -> None:
         try:
             self._stream = replace(self._stream, ssrc=ssrc, feedback_ssrc=self._inner.feedback_ssrc or 0)
-            self._outlet = Outlet(self._receiver.transport._send_rtp)
-            self._end = self._open_end(self._stream, self._options, self._outlet.put, self._show)
+            self._send_queue = SendQueue(self._receiver.transport._send_rtp)
+            self._end = self._open_end(self._stream, self._options, self._send_queue.put, self._show)
         except Exception:
             _logger.exception("a GRACE stream cannot be received")
             self.close_soon()
@@ -124,7 +124,7 @@ class Receiving:
         try:
             if self._end is not None:
                 await self._end.close()
-            if self._outlet is not None:
-                await self._outlet.close()
+            if self._send_queue is not None:
+                await self._send_queue.close()
         except Exception:
             _logger.exception("a GRACE stream did not end cleanly")

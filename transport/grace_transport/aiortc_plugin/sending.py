@@ -16,7 +16,7 @@ from grace_transport.aiortc_plugin.negotiation import is_grace
 from grace_transport.aiortc_plugin.options import RtcOptions
 from grace_transport.aiortc_plugin.routes import Routes
 from grace_transport.clock import AsyncioClock
-from grace_transport.runtime.send_queue import Outlet
+from grace_transport.runtime.send_queue import SendQueue
 from grace_transport.wire.media import rtp_timestamp
 from grace_transport.wire.rtp import HEADER_BYTES, TRANSPORT_SEQ_BYTES, TRANSPORT_SEQ_URI
 
@@ -58,21 +58,21 @@ class Sending:
         """Never raises; `exited` is set in the end, else `RTCRtpSender.stop` would wait for ever."""
         from aiortc.mediastreams import MediaStreamError
 
-        outlet: Outlet | None = None
+        send_queue: SendQueue | None = None
         transport = self._sender.transport
         try:
             self._inner.started.set()
-            outlet = Outlet(transport._send_rtp, self._count)
+            send_queue = SendQueue(transport._send_rtp, self._count)
             stream = Stream(
                 ssrc=self._sender._ssrc,
                 payload_type=self._codec.payloadType or 0,
                 transport_seq_id=self._inner.transport_seq_id or 0,
                 profile=profile,
             )
-            self._end = open_end(stream, options, outlet.put)
+            self._end = open_end(stream, options, send_queue.put)
             self._routes.add_sender(transport, stream.ssrc, self)
             try:
-                await self._read_track(outlet)
+                await self._read_track(send_queue)
             except MediaStreamError:
                 await self._end.drain()
         except (asyncio.CancelledError, ConnectionError):
@@ -80,7 +80,7 @@ class Sending:
         except Exception:
             _logger.exception("a GRACE stream ended")
         finally:
-            await self._finish(outlet)
+            await self._finish(send_queue)
 
     def receive_rtcp(self, data: bytes) -> None:
         if self._end is not None:
@@ -96,11 +96,11 @@ class Sending:
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
-    async def _read_track(self, outlet: Outlet) -> None:
+    async def _read_track(self, send_queue: SendQueue) -> None:
         from av import VideoFrame
 
         assert self._end is not None
-        while not outlet.broken:
+        while not send_queue.broken:
             track = self._inner.track
             if track is None:
                 await asyncio.sleep(NO_TRACK_WAIT_S)
@@ -119,13 +119,13 @@ class Sending:
         payload_bytes = len(data) - HEADER_BYTES - TRANSPORT_SEQ_BYTES - padding
         self._inner.count_sent(clock.current_ntp_time(), rtp_timestamp(self._clock.now_us()), payload_bytes)
 
-    async def _finish(self, outlet: Outlet | None) -> None:
+    async def _finish(self, send_queue: SendQueue | None) -> None:
         try:
             self._routes.remove_sender(self._sender.transport, self._sender._ssrc)
             if self._end is not None:
                 await self._end.close()
-            if outlet is not None:
-                await outlet.close()
+            if send_queue is not None:
+                await send_queue.close()
         except Exception:
             _logger.exception("a GRACE stream did not end cleanly")
         finally:

@@ -11,7 +11,7 @@ from grace_transport.assembler import AssembledFrame
 from grace_transport.lineage import NO_STATE, all_of, lineage
 from grace_transport.resync.steps import WINDOW_FRAMES, Retained, Step, decode_step, replay_step
 from grace_transport.retransmission import KeyFrameRequester
-from grace_transport.types import FrameReport, KeyFrameRequest
+from grace_transport.types import FrameReport, Pli
 
 REPEATED_REPORTS = 8  # unconfirmed reports that go along with a new one
 ACKNOWLEDGE_US = 100_000  # complete frames are reported no more often than this
@@ -177,10 +177,10 @@ class ReceiverResync:
         times = [self._new_us, self._repeat_at_us, self._acknowledge_at_us(), self.key_frames.get_timer()]
         return min((at_us for at_us in times if at_us is not None), default=None)
 
-    def reports_to_send(self, now_us: int) -> tuple[FrameReport | KeyFrameRequest, ...]:
+    def reports_to_send(self, now_us: int) -> tuple[FrameReport | Pli, ...]:
         """The items of the next feedback packet, or none if nothing is due."""
         frame_ids = self._due_reports(now_us)
-        items: list[FrameReport | KeyFrameRequest] = [self._unconfirmed[frame_id] for frame_id in frame_ids]
+        items: list[FrameReport | Pli] = [self._unconfirmed[frame_id] for frame_id in frame_ids]
         acknowledge_us = self._acknowledge_at_us()
         if self._acknowledge is not None and (items or (acknowledge_us is not None and acknowledge_us <= now_us)):
             items.append(self._acknowledge)

@@ -10,7 +10,7 @@ from enum import Enum
 
 from grace_transport.lineage import NO_STATE, all_of, lineage
 from grace_transport.resync.steps import WINDOW_FRAMES, Plan, Retained, Step, StepKind, replay_step
-from grace_transport.types import FrameReport, KeyFrameRequest
+from grace_transport.types import FrameReport, Pli
 from grace_transport.wire.media import MAX_TOTAL
 
 MIRROR_LOST_US = 500_000  # a report that stays unexplained for longer ends in a key frame
@@ -167,7 +167,7 @@ class SenderResync:
             self._explain(now_us)
         return verdict
 
-    def on_key_frame_request(self, request: KeyFrameRequest, now_us: int) -> None:
+    def on_key_frame_request(self, request: Pli, now_us: int) -> None:
         """Answered with the next frame, unless a key frame that the receiver cannot know of yet is on its way."""
         if not self._key_on_its_way(now_us, known=request.last_frame_id >= (self._key_frame or 0)):
             self._enter(Verdict.KEY_REQUESTED, request.last_frame_id)

@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -26,6 +27,14 @@ def monotonic_us() -> int:
     return time.monotonic_ns() // 1000
 
 
+class ExitStatus(IntEnum):
+    """Exit status of `grace-rtc send` and `grace-rtc receive`."""
+
+    DONE = 0  # the source ended, --seconds are over, or a signal came
+    REFUSED = 3  # the peer refused for good, or there was no call for --give-up seconds
+    SOURCE_BROKE = 4
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionChanged:
     """`state` as RTCPeerConnection.connectionState has it."""
@@ -35,12 +44,12 @@ class ConnectionChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
-    """Something that people should know. `loud`: something is not as they want it."""
+class Notice:
+    """A line of text for the people who run the process. `warning`: something is not as they asked for."""
 
     at_us: int
     text: str
-    loud: bool = False
+    warning: bool = False
 
 
 def run(main: Coroutine[Any, Any, T], event_loop: str = "auto") -> T:

@@ -15,7 +15,7 @@ MAX_PACKETS = 2048  # about as much as a second of 20 Mbit/s; the pacer in front
 _logger = logging.getLogger(__name__)
 
 
-class Outlet:
+class SendQueue:
     """`put` from the event loop's thread; what does not fit is dropped and counted, as a network would."""
 
     def __init__(

@@ -1,6 +1,6 @@
 """Our feedback on the wire: RTCP 206 format 15, application-layer feedback (RFC 4585 6.4), identifier "GRCE".
 
-Owns the layout of frame reports, key frame and resend requests. Refuses to know when they are sent or what follows."""
+Owns the layout of frame reports, PLIs and NACKs. Refuses to know when they are sent or what follows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from struct import Struct
 
 from grace_transport.errors import WireFormatError
-from grace_transport.types import FrameReport, KeyFrameRequest, ResendRequest
+from grace_transport.types import FrameReport, Nack, Pli
 from grace_transport.wire.media import FRAME_ID_BITS, MAX_TOTAL
 from grace_transport.wire.rtcp import PSFB, RtcpPacket, build_rtcp
 from grace_transport.wire.seq import nearest
@@ -20,9 +20,9 @@ VERSION = 1
 MAX_BYTES = 1200  # of one RTCP packet, when there are many items
 MAX_ITEMS = 255
 
-Item = FrameReport | KeyFrameRequest | ResendRequest
+Item = FrameReport | Pli | Nack
 
-_FRAME_REPORT, _KEY_FRAME_REQUEST, _RESEND_REQUEST = 1, 2, 3
+_FRAME_REPORT, _PLI, _NACK = 1, 2, 3
 _COMPLETE = 0x1000  # in a frame report: all of `total`, no bitmap follows
 
 _HEADER = Struct("!II4sBB")  # sender SSRC, media SSRC, identifier, version, item count
@@ -102,13 +102,13 @@ def _build_item(item: Item) -> bytes:
     match item:
         case FrameReport():
             kind, content = _FRAME_REPORT, _build_report(item)
-        case KeyFrameRequest():
-            kind, content = _KEY_FRAME_REQUEST, _FRAME_ID.pack(item.last_frame_id & 0xFFFF)
-        case ResendRequest():
+        case Pli():
+            kind, content = _PLI, _FRAME_ID.pack(item.last_frame_id & 0xFFFF)
+        case Nack():
             if not 0 <= item.wanted < 1 << MAX_TOTAL:
-                raise ValueError(f"a resend request is about payloads 0 to {MAX_TOTAL - 1}")
+                raise ValueError(f"a NACK is about payloads 0 to {MAX_TOTAL - 1}")
             bitmap = item.wanted.to_bytes((item.wanted.bit_length() + 7) // 8, "little")
-            kind, content = _RESEND_REQUEST, _FRAME_ID.pack(item.frame_id & 0xFFFF) + bitmap
+            kind, content = _NACK, _FRAME_ID.pack(item.frame_id & 0xFFFF) + bitmap
     return _ITEM.pack(kind << 12 | len(content)) + content
 
 
@@ -138,23 +138,23 @@ def _parse_report(content: bytes, newest_frame_id: int) -> FrameReport:
     return FrameReport(nearest(newest_frame_id, frame_id, FRAME_ID_BITS), lineage, total, received)
 
 
-def _parse_key_frame_request(content: bytes, newest_frame_id: int) -> KeyFrameRequest:
+def _parse_pli(content: bytes, newest_frame_id: int) -> Pli:
     if len(content) < _FRAME_ID.size:
-        raise WireFormatError(f"key frame request of {len(content)} bytes")
-    return KeyFrameRequest(nearest(newest_frame_id, _FRAME_ID.unpack_from(content)[0], FRAME_ID_BITS))
+        raise WireFormatError(f"PLI of {len(content)} bytes")
+    return Pli(nearest(newest_frame_id, _FRAME_ID.unpack_from(content)[0], FRAME_ID_BITS))
 
 
-def _parse_resend_request(content: bytes, newest_frame_id: int) -> ResendRequest:
+def _parse_nack(content: bytes, newest_frame_id: int) -> Nack:
     if len(content) < _FRAME_ID.size:
-        raise WireFormatError(f"resend request of {len(content)} bytes")
+        raise WireFormatError(f"NACK of {len(content)} bytes")
     wanted = int.from_bytes(content[_FRAME_ID.size :], "little")
     if wanted >> MAX_TOTAL:
-        raise WireFormatError(f"resend request: bitmap of {wanted.bit_length()} bits, at most {MAX_TOTAL}")
-    return ResendRequest(nearest(newest_frame_id, _FRAME_ID.unpack_from(content)[0], FRAME_ID_BITS), wanted)
+        raise WireFormatError(f"NACK: bitmap of {wanted.bit_length()} bits, at most {MAX_TOTAL}")
+    return Nack(nearest(newest_frame_id, _FRAME_ID.unpack_from(content)[0], FRAME_ID_BITS), wanted)
 
 
 _PARSERS: dict[int, Callable[[bytes, int], Item]] = {
     _FRAME_REPORT: _parse_report,
-    _KEY_FRAME_REQUEST: _parse_key_frame_request,
-    _RESEND_REQUEST: _parse_resend_request,
+    _PLI: _parse_pli,
+    _NACK: _parse_nack,
 }

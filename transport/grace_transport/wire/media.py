@@ -17,7 +17,7 @@ MAX_TOTAL = 4095  # payloads per frame: 12 bits
 FRAME_ID_BITS = 16
 
 _KEY = 0x1
-_RESENT = 0x2
+_RETRANSMITTED = 0x2
 _HEADER = Struct("!BBHBHI")  # version|flags, profile, frame id, index and total (12 bits each), parent
 
 
@@ -58,7 +58,7 @@ class MediaParser:
             key,
             self._timestamps.unwrap(timestamp) * 100 // 9,
             payload[HEADER_BYTES:],
-            bool(first & _RESENT),
+            bool(first & _RETRANSMITTED),
         )
 
 
@@ -70,7 +70,7 @@ def build_media(packet: MediaPacket) -> bytes:
         raise ValueError("a key frame has no parent")
     if not packet.payload:
         raise ValueError("a payload is never empty")
-    flags = (_KEY if packet.key else 0) | (_RESENT if packet.resent else 0)
+    flags = (_KEY if packet.key else 0) | (_RETRANSMITTED if packet.retransmitted else 0)
     header = _HEADER.pack(
         VERSION << 4 | flags,
         packet.profile,
@@ -82,9 +82,9 @@ def build_media(packet: MediaPacket) -> bytes:
     return header + packet.payload
 
 
-def mark_resent(payload: bytes) -> bytes:
+def mark_retransmitted(payload: bytes) -> bytes:
     """The same RTP payload, marked as sent again."""
-    return bytes((payload[0] | _RESENT,)) + payload[1:]
+    return bytes((payload[0] | _RETRANSMITTED,)) + payload[1:]
 
 
 def rtp_timestamp(captured_us: int) -> int:
