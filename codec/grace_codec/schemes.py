@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
-from grace_codec.api import PacketCodec
+from grace_codec.api import LossResponse, PacketCodec
 from grace_codec.media.clip import VideoClip
 
 __all__ = ["PAYLOAD_VERSION", "SCHEMES", "LiveScheme", "MakeScheme", "Progress", "Scheme", "live_scheme"]
@@ -40,6 +40,7 @@ class LiveScheme:
     make: Callable[[], PacketCodec]
     identity: Callable[[], tuple[int, int]]
     patches: Callable[[Iterable[bytes]], int]
+    loss_response: LossResponse = LossResponse.RESYNC
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,22 @@ def _h265(clip: VideoClip, frame_count: int, progress: Progress | None = None) -
     from grace_codec.baselines.h265 import h265_codec
 
     return h265_codec(clip, frame_count, progress=progress)
+
+
+def _live_x264() -> PacketCodec:
+    from grace_codec.baselines.x264 import X264Codec
+
+    return X264Codec()
+
+
+def _x264_identity() -> tuple[int, int]:
+    from grace_codec.baselines.x264 import X264Codec
+
+    return X264Codec.wire_id, 0
+
+
+def _x264(clip: VideoClip, frame_count: int, progress: Progress | None = None) -> PacketCodec:
+    return _live_x264()
 
 
 def _grace(profile: str) -> MakeScheme:
@@ -135,6 +152,12 @@ SCHEMES: Final[dict[str, Scheme]] = {
         "H.265 meets its bit budget on every frame as closely as a ladder of constant-quality encodes allows: changing "
         "the quality between frames costs nothing, and the decoder's state follows. Lost packets are sent again. "
         "The ladder ends at about 0.5 bit per pixel.",
+    ),
+    "x264": Scheme(
+        _x264,
+        "H.264 as a call sends it (x264 veryfast, zerolatency, its rate changed while it runs), lost packets are sent "
+        "again",
+        live=LiveScheme(_live_x264, _x264_identity, lambda payloads: 0, LossResponse.RETRANSMIT),
     ),
     "stub": Scheme(
         _stub,

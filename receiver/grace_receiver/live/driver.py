@@ -72,6 +72,7 @@ class LiveReceiver:
         self._scheme = live_scheme(options.scheme)
         self._clock = SafeClock(AsyncioClock(), self._on_bug)
         config = ReceiverConfig(
+            loss_response=self._scheme.loss_response,
             profile=stream.profile,
             ssrc=stream.feedback_ssrc,
             media_ssrc=stream.ssrc,
