@@ -27,7 +27,8 @@ def coded_bytes(coded: CodedFrame) -> int:
 
 
 def test_rate_follows_the_budget_within_ten_frames_without_a_key_frame(clip: VideoClip) -> None:
-    codec, reference, sizes = X264Codec(), None, []
+    codec, reference = X264Codec(), None
+    sizes: list[int] = []
     for index in range(60):
         budget = Budget(3000 if index < 30 else 900)
         coded = codec.encode(clip.frame(index), reference, budget)
@@ -39,7 +40,7 @@ def test_rate_follows_the_budget_within_ten_frames_without_a_key_frame(clip: Vid
 
 def test_budget_above_the_opened_rate_is_used(clip: VideoClip) -> None:
     codec, reference = X264Codec(), None
-    sizes = []
+    sizes: list[int] = []
     for index in range(40):
         coded = codec.encode(clip.frame(index), reference, Budget(300 if index < 5 else 20_000))
         reference, sizes = coded.reference, [*sizes, coded_bytes(coded)]
