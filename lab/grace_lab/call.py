@@ -79,13 +79,13 @@ class Lab:
         self._encode_us: dict[int, int] = {}
         self._decode_us: dict[int, int] = {}
         self._shown: dict[int, Frame | None] = {}
-        sender = SenderSession(SenderConfig(fps=config.fps), controller)
-        receiver = ReceiverSession(ReceiverConfig(loss_response=encoder.loss_response))
-        host = partial(Host, clock=self._clock)
-        self._uplink = host(Link(config.uplink), transmit=self._to_receiver, on_event=self._on_uplink)
-        self._feedback = host(Link(config.feedback), transmit=self._to_sender, on_event=_ignore)
-        self._sender = host(sender, transmit=self._into_uplink, on_event=self._on_sender)
-        self._receiver = host(receiver, transmit=self._into_feedback, on_event=self._on_receiver)
+        self._sender = SenderSession(SenderConfig(fps=config.fps), controller)
+        self._receiver = ReceiverSession(ReceiverConfig(loss_response=encoder.loss_response))
+        self._link = Link(config.uplink)
+        self._uplink = Host(self._link, self._clock, self._to_receiver, self._on_uplink)
+        self._feedback = Host(Link(config.feedback), self._clock, self._to_sender, _ignore)
+        self._sender_host = Host(self._sender, self._clock, self._into_uplink, self._on_sender)
+        self._receiver_host = Host(self._receiver, self._clock, self._into_feedback, self._on_receiver)
 
     def run(self) -> SessionLog:
         """The whole call; returns its log."""
@@ -97,7 +97,7 @@ class Lab:
         for at_us in range(0, end_us, CAPACITY_STEP_US) if config.capacity is not None else ():
             self._clock.call_at(at_us, self._log_capacity)
         self._clock.run_until(end_us + TAIL_US)
-        ignored = {f"ignored_{reason}": count for reason, count in self._receiver.machine.ignored_packets.items()}
+        ignored = {f"ignored_{reason}": count for reason, count in self._receiver.ignored_packets.items()}
         self._log.emit(end_us + TAIL_US, "session_ended", **ignored)
         return self._log
 
@@ -107,13 +107,13 @@ class Lab:
         self._uplink.receive(datagram + SRTP_TAG)
 
     def _to_receiver(self, datagram: bytes) -> None:
-        self._receiver.receive(datagram[: -len(SRTP_TAG)])
+        self._receiver_host.receive(datagram[: -len(SRTP_TAG)])
 
     def _into_feedback(self, datagram: bytes) -> None:
         self._feedback.receive(datagram + SRTCP_TAIL)
 
     def _to_sender(self, datagram: bytes) -> None:
-        self._sender.receive(datagram[: -len(SRTCP_TAIL)])
+        self._sender_host.receive(datagram[: -len(SRTCP_TAIL)])
 
     def _on_uplink(self, event: object) -> None:
         if isinstance(event, LinkDropped):
@@ -132,10 +132,9 @@ class Lab:
 
     def _capture(self, frame_id: int) -> None:
         now_us = self._clock.now_us()
-        link = self._uplink.machine
         self._log.emit(now_us, "frame_captured", frame_id=frame_id, captured_us=now_us)
-        self._log.emit(now_us, "link_queue", packets=link.queued_packets, bytes=link.queued_bytes)
-        self._sender.mutate(lambda session, at_us: session.on_frame(frame_id, at_us, at_us))
+        self._log.emit(now_us, "link_queue", packets=self._link.queued_packets, bytes=self._link.queued_bytes)
+        self._sender_host.mutate(lambda at_us: self._sender.on_frame(frame_id, at_us, at_us))
 
     def _on_sender(self, event: object) -> None:
         if isinstance(event, EncodeWanted):
@@ -151,12 +150,12 @@ class Lab:
         self._clock.call_at(self._clock.now_us() + taken_us, partial(self._encoded, coded))
 
     def _encoded(self, coded: CodedFrame) -> None:
-        def deliver(session: SenderSession, now_us: int) -> None:
-            lineage = session.on_encoded(coded.frame_id, coded.key, coded.payloads, now_us)
+        def deliver(now_us: int) -> None:
+            lineage = self._sender.on_encoded(coded.frame_id, coded.key, coded.payloads, now_us)
             self._encoding.keep(coded, lineage)
-            self._encoding.forget(session.retained())
+            self._encoding.forget(self._sender.retained())
 
-        self._sender.mutate(deliver)
+        self._sender_host.mutate(deliver)
 
     # -- decoding and rendering ----------------------------------------------------------------------------------------
 
@@ -181,14 +180,14 @@ class Lab:
         self._clock.call_at(self._clock.now_us() + taken_us, partial(self._decoded, frame_id, decoded))
 
     def _decoded(self, frame_id: int, decoded: Decoded) -> None:
-        def deliver(session: ReceiverSession, now_us: int) -> None:
-            lineage = session.on_decoded(frame_id, decoded, now_us)
+        def deliver(now_us: int) -> None:
+            lineage = self._receiver.on_decoded(frame_id, decoded, now_us)
             if lineage is not None:
                 self._decoding.keep(decoded, lineage)
-            self._decoding.forget(session.retained())
+            self._decoding.forget(self._receiver.retained())
 
         self._shown[frame_id] = decoded.frame
-        self._receiver.mutate(deliver)
+        self._receiver_host.mutate(deliver)
         del self._shown[frame_id]
 
     def _rendered(self, event: FrameRendered) -> None:

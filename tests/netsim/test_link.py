@@ -84,7 +84,7 @@ def test_every_vector_departs_drops_and_logs_as_stated(case: Any) -> None:
 
 
 def test_a_link_is_a_machine() -> None:
-    machine: Machine = trace_link(10)
+    machine: Machine[LinkEvent, bytes] = trace_link(10)
     assert machine.get_timer() is None
 
 

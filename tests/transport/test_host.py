@@ -13,7 +13,7 @@ class Echo:
 
     def __init__(self) -> None:
         self.waiting: deque[tuple[int, bytes]] = deque()
-        self.events: deque[object] = deque()
+        self.events: deque[int] = deque()
 
     def receive_datagram(self, data: bytes, now_us: int) -> None:
         self.waiting.append((now_us + 10, data))
@@ -29,12 +29,12 @@ class Echo:
     def get_timer(self) -> int | None:
         return self.waiting[0][0] if self.waiting else None
 
-    def next_event(self) -> object | None:
+    def next_event(self) -> int | None:
         return self.events.popleft() if self.events else None
 
 
 def test_timer_is_armed_after_each_datagram_and_outputs_are_drained() -> None:
-    clock, sent, events = VirtualClock(), list[tuple[int, bytes]](), list[object]()
+    clock, sent, events = VirtualClock(), list[tuple[int, bytes]](), list[int]()
     host = Host(Echo(), clock, lambda data: sent.append((clock.now_us(), data)), events.append)
     host.receive(b"a")
     clock.run_until(4)
@@ -47,11 +47,12 @@ def test_timer_is_armed_after_each_datagram_and_outputs_are_drained() -> None:
 def test_event_handler_may_change_the_machine_again() -> None:
     clock, sent = VirtualClock(), list[bytes]()
 
-    def on_event(event: object) -> None:
+    def on_event(event: int) -> None:
         if len(sent) < 3:
-            host.mutate(lambda machine, now_us: machine.waiting.append((now_us, b"again")))
+            host.mutate(lambda now_us: echo.waiting.append((now_us, b"again")))
 
-    host = Host(Echo(), clock, sent.append, on_event)
+    echo = Echo()
+    host = Host(echo, clock, sent.append, on_event)
     host.receive(b"first")
     clock.run_until(10)
     assert sent == [b"first", b"again"]

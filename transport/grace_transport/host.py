@@ -1,4 +1,4 @@
-"""Host: the only code that knows the time. Drives one machine on one clock, live or in virtual time.
+"""Host: drives one machine on one clock, live or in virtual time. No other code tells a machine what time it is.
 
 Owns draining and timers; refuses to know what the machine does or where the datagrams go.
 """
@@ -10,32 +10,43 @@ from typing import Generic, Protocol, TypeVar
 
 from grace_transport.machine import Machine
 
-M = TypeVar("M", bound=Machine)
+Event = TypeVar("Event")
+Datagram = TypeVar("Datagram")
 
 
 class TimerHandle(Protocol):
+    """A timer that was set, as `asyncio.TimerHandle`."""
+
     def cancel(self) -> None: ...
 
 
 class Clock(Protocol):
-    """`VirtualClock` (lab) and `AsyncioClock` (live)."""
+    """The time and its timers: `AsyncioClock` live, `VirtualClock` in the lab."""
 
-    def now_us(self) -> int: ...
+    def now_us(self) -> int:
+        """Microseconds since some origin; never goes backwards."""
+        ...
 
-    def call_at(self, at_us: int, callback: Callable[[], None]) -> TimerHandle: ...
+    def call_at(self, at_us: int, callback: Callable[[], None]) -> TimerHandle:
+        """Call back once, not before `at_us`; a time in the past means as soon as possible."""
+        ...
 
 
-class Host(Generic[M]):
+class Host(Generic[Event, Datagram]):
     """Couples a machine to a clock, a `transmit` for its datagrams and an `on_event` for its events.
 
-    Every mutation is followed by a complete drain. `transmit` and `on_event` may mutate the machine again
-    (through this host): the drain in progress then goes on until nothing is left.
+    Every mutation is followed by a complete drain. `transmit` and `on_event` may mutate the machine again, through this
+    host: the drain in progress then goes on until nothing is left.
     """
 
     def __init__(
-        self, machine: M, clock: Clock, transmit: Callable[[bytes], None], on_event: Callable[[object], None]
+        self,
+        machine: Machine[Event, Datagram],
+        clock: Clock,
+        transmit: Callable[[Datagram], None],
+        on_event: Callable[[Event], None],
     ) -> None:
-        self.machine = machine
+        self._machine = machine
         self._clock = clock
         self._transmit = transmit
         self._on_event = on_event
@@ -45,26 +56,31 @@ class Host(Generic[M]):
         self._again = False
         self._closed = False
 
-    def receive(self, data: bytes) -> None:
+    def receive(self, data: Datagram) -> None:
+        """Give the machine a datagram from the network, and drain. Nothing happens once the host is closed."""
         if self._closed:
             return
-        self.machine.receive_datagram(data, self._clock.now_us())
+        self._machine.receive_datagram(data, self._clock.now_us())
         self.drain()
 
-    def mutate(self, change: Callable[[M, int], None]) -> None:
-        """Run `change(machine, now_us)` and drain: how a driver tells the machine that something happened."""
+    def mutate(self, change: Callable[[int], None]) -> None:
+        """Run `change(now_us)` and drain: how a driver tells its machine that something happened.
+
+        `change` calls methods of the machine that this host drives. Nothing happens once the host is closed."""
         if self._closed:
             return
-        change(self.machine, self._clock.now_us())
+        change(self._clock.now_us())
         self.drain()
 
     def close(self) -> None:
+        """Stop: the timer is cancelled, and later calls do nothing. Idempotent."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def drain(self) -> None:
+        """Send and tell all that the machine has, then set the timer that it wants."""
         if self._draining:
             self._again = True
             return
@@ -76,7 +92,7 @@ class Host(Generic[M]):
         self._arm()
 
     def _drain_all(self) -> None:
-        machine, busy = self.machine, True
+        machine, busy = self._machine, True
         while busy and not self._closed:
             self._again = False
             for datagram in machine.datagrams_to_send(self._clock.now_us()):
@@ -87,7 +103,7 @@ class Host(Generic[M]):
             busy = self._again
 
     def _arm(self) -> None:
-        wanted = None if self._closed else self.machine.get_timer()
+        wanted = None if self._closed else self._machine.get_timer()
         if wanted == self._timer_us and (wanted is None or self._timer is not None):
             return
         if self._timer is not None:
@@ -98,5 +114,5 @@ class Host(Generic[M]):
     def _on_timer(self) -> None:
         self._timer = None
         self._timer_us = None
-        self.machine.handle_timer(self._clock.now_us())
+        self._machine.handle_timer(self._clock.now_us())
         self.drain()

@@ -56,7 +56,8 @@ class _Way:
     def __init__(self, config: LinkConfig, clock: Clock, origin_us: int, on_dropped: OnDropped) -> None:
         self._clock = ShiftedClock(clock, origin_us)
         self._on_dropped = on_dropped
-        self.host = Host(Link(config), self._clock, transmit=_go_on, on_event=self._on_event)
+        self.link = Link(config)
+        self.host = Host(self.link, self._clock, transmit=_go_on, on_event=self._on_event)
 
     def carry(self, batch: Sequence[InTransit]) -> None:
         at_us = self._clock.told_us  # the link has been there: it takes nothing from before
@@ -65,9 +66,9 @@ class _Way:
             at_us = max(at_us, datagram.arrived_us - self._clock.origin_us)
             entries.append((datagram, at_us))
 
-        def enter(link: Link, now_us: int) -> None:
+        def enter(now_us: int) -> None:
             for datagram, at_us in entries:
-                link.receive_datagram(datagram, min(at_us, now_us))
+                self.link.receive_datagram(datagram, min(at_us, now_us))
 
         self.host.mutate(enter)
 
@@ -104,15 +105,15 @@ class Direction:
 
     @property
     def queued_packets(self) -> int:
-        return self._way.host.machine.queued_packets
+        return self._way.link.queued_packets
 
     @property
     def queued_bytes(self) -> int:
-        return self._way.host.machine.queued_bytes
+        return self._way.link.queued_bytes
 
     def stats(self) -> LinkStats:
         """Since time 0; before it, of the way that calls are set up on."""
-        return self._way.host.machine.stats()
+        return self._way.link.stats()
 
 
 def _go_on(data: bytes) -> None:

@@ -80,7 +80,8 @@ class LiveReceiver:
             transport_seq_id=stream.transport_seq_id,
             max_waiting_us=MAX_WAITING_US,
         )
-        self._host = Host(ReceiverSession(config), self._clock, send, self._on_event)
+        self._session = ReceiverSession(config)
+        self._host = Host(self._session, self._clock, send, self._on_event)
         self._counters = ReceiverCounters()
         self._desk: DecodingDesk | None = None
         self._orders: list[DecodeWanted] = []  # before the codec is there; the session gives one at a time
@@ -140,11 +141,11 @@ class LiveReceiver:
         desk = self._desk
         assert desk is not None
 
-        def deliver(session: ReceiverSession, now_us: int) -> None:
-            lineage = session.on_decoded(order.received.frame_id, decoded, now_us)
+        def deliver(now_us: int) -> None:
+            lineage = self._session.on_decoded(order.received.frame_id, decoded, now_us)
             if lineage is not None:
                 desk.keep(decoded, lineage)
-            desk.forget(session.retained())
+            desk.forget(self._session.retained())
 
         self._host.mutate(deliver)
 

@@ -100,7 +100,8 @@ class LiveSender:
             max_bps=options.max_bps,
             loss_control=options.loss_control,
         )
-        self._host = Host(SenderSession(config, controller), self._clock, send, self._on_event)
+        self._session = SenderSession(config, controller)
+        self._host = Host(self._session, self._clock, send, self._on_event)
         self._counters = SenderCounters(options.start_bps)
         self._captures = CaptureClock()
         self._source = SourceRate(options.max_fps)
@@ -133,7 +134,7 @@ class LiveSender:
 
     async def drain(self) -> None:
         end_us = self._clock.now_us() + round(DRAIN_TIMEOUT_S * 1e6)
-        while not self._host.machine.idle and self._clock.now_us() < end_us:
+        while not self._session.idle and self._clock.now_us() < end_us:
             await asyncio.sleep(DRAIN_STEP_S)
 
     async def close(self) -> None:
@@ -195,8 +196,8 @@ class LiveSender:
         self._waiting[frame_id] = _Captured(picture, size, at_us)
         against = self._encoding[1] if self._encoding is not None else self._reference_size
         key = against is not None and size != against
-        self._host.machine.set_fps(min(point.fps, self._source.fps))
-        self._host.mutate(lambda session, now_us: session.on_frame(frame_id, at_us, now_us, key=key))
+        self._session.set_fps(min(point.fps, self._source.fps))
+        self._host.mutate(lambda now_us: self._session.on_frame(frame_id, at_us, now_us, key=key))
 
     def _next_id(self, picture: VideoFrame) -> int:
         """Consecutive, unless the application numbers its pictures (`opaque`): then logs of both speak of the same."""
@@ -239,15 +240,15 @@ class LiveSender:
         assert self._encoding is not None
         size = self._encoding[1]
 
-        def deliver(session: SenderSession, now_us: int) -> None:
+        def deliver(now_us: int) -> None:
             try:
-                lineage = session.on_encoded(coded.frame_id, coded.key, coded.payloads, now_us)
+                lineage = self._session.on_encoded(coded.frame_id, coded.key, coded.payloads, now_us)
             except ValueError as error:  # not what was ordered: a bug of the codec
                 self._on_encode_failed(coded.frame_id, error)
                 return
             self._encoding, self._reference_size = None, size
             desk.keep(coded, lineage)
-            desk.forget(session.retained())
+            desk.forget(self._session.retained())
             self._counters.on_coded(size, self._scheme.patches(coded.payloads) if not coded.key else 0, self._taken_us)
 
         self._host.mutate(deliver)
@@ -257,7 +258,7 @@ class LiveSender:
         self._encoding = None
         self._reference_size = (0, 0)  # the codec's states cannot be trusted: go on with a key frame
         reason = f"encoding failed: {error}"
-        self._host.mutate(lambda session, now_us: session.on_encode_failed(frame_id, reason, now_us))
+        self._host.mutate(lambda now_us: self._session.on_encode_failed(frame_id, reason, now_us))
 
     # -- what follows ------------------------------------------------------------------------------------------------
 
