@@ -13,6 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from grace_codec.errors import BackendError
+from grace_codec.runtime.scheduling import unchanged_scheduling
 from grace_codec.types import Plane
 
 AV1 = 1  # the codec's number in key frame payloads
@@ -43,7 +44,10 @@ def encode_still(planes: Planes, crf: int, preset: int = PRESET) -> bytes:
         packed = np.concatenate([y.reshape(-1), u.reshape(-1), v.reshape(-1)]).reshape(height * 3 // 2, width)
         frame = av.VideoFrame.from_ndarray(packed, format="yuv420p")
         frame.pts = 0
-        data = b"".join(bytes(packet) for packet in [*context.encode(frame), *context.encode(None)])
+        with unchanged_scheduling():  # opening the encoder changes it and starts the encoder's threads
+            context.open()
+        with unchanged_scheduling():
+            data = b"".join(bytes(packet) for packet in [*context.encode(frame), *context.encode(None)])
     except (av.FFmpegError, ValueError) as error:
         raise BackendError(f"AV1 still of {width}x{height}: {error}; PyAV needs libsvtav1") from error
     return data.removeprefix(_TEMPORAL_DELIMITER)
