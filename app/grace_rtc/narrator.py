@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from grace_lab.log.live_log import SENDER, LiveLog, monotonic_us
 from grace_lab.log.session_events import log_receiver_event, log_sender_event
-from grace_receiver.app.receive import PictureShown, ReceivingStatus
+from grace_receiver.app.receive import FrameShown, ReceivingStatus
 from grace_sender.app.capture import FrameCaptured, FrameMissed
 from grace_sender.app.send import SendingStatus
 from grace_sender.live.adaptation import ENCODER_TOO_SLOW, OperatingPointChanged
@@ -60,7 +60,7 @@ class Narrator:
                 self._emit(event.at_us, "frame_skipped", frame_id=event.frame_id, reason=ENCODER_TOO_SLOW)
             case OperatingPointChanged():
                 self._operating_point(event)
-            case PictureShown():
+            case FrameShown():
                 self._emit(
                     event.at_us, "picture_shown",
                     index=event.index, rtp_timestamp=event.rtp_timestamp, width=event.width, height=event.height,

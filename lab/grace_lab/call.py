@@ -23,11 +23,11 @@ from grace_lab.log.session_log import SessionLog
 from grace_netsim.link.events import LinkDropped
 from grace_netsim.link.link import Link, LinkConfig
 from grace_netsim.trace.rates import RateSeries
-from grace_receiver.events import CarryWanted, DecodeWanted, FrameDecoded, FrameRendered
-from grace_receiver.references import DecodingDesk
+from grace_receiver.events import CarryWanted, DecodeWanted, FrameDecoded, FrameReady
+from grace_receiver.references import DecoderReferences
 from grace_receiver.session import ReceiverConfig, ReceiverSession
 from grace_sender.events import EncodeWanted, FrameEncoded
-from grace_sender.references import EncodingDesk
+from grace_sender.references import EncoderReferences
 from grace_sender.session import SenderConfig, SenderSession
 from grace_transport.congestion.controller import CongestionController
 from grace_transport.errors import WireFormatError
@@ -75,7 +75,7 @@ class Lab:
         self._log = log
         self._on_shown = on_shown
         self._clock = VirtualClock()
-        self._encoding, self._decoding = EncodingDesk(encoder), DecodingDesk(decoder)
+        self._encoding, self._decoding = EncoderReferences(encoder), DecoderReferences(decoder)
         self._encode_us: dict[int, int] = {}
         self._decode_us: dict[int, int] = {}
         self._shown: dict[int, Frame | None] = {}
@@ -167,7 +167,7 @@ class Lab:
                 self._decoding.carry(event.step)
             case FrameDecoded():
                 log_receiver_event(self._log, event, self._decode_us.pop(event.frame_id))
-            case FrameRendered():
+            case FrameReady():
                 self._rendered(event)
             case _:
                 log_receiver_event(self._log, event)
@@ -190,7 +190,7 @@ class Lab:
         self._receiver_host.mutate(deliver)
         del self._shown[frame_id]
 
-    def _rendered(self, event: FrameRendered) -> None:
+    def _rendered(self, event: FrameReady) -> None:
         shown, ssim, psnr = self._shown[event.frame_id], None, None
         if shown is not None and self._config.pixels:
             captured = self._source(event.frame_id)

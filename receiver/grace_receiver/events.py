@@ -49,8 +49,10 @@ class FrameDecoded:
 
 
 @dataclass(frozen=True, slots=True)
-class FrameRendered:
-    """Times in the sender's and the receiver's clock; they are the same clock in the lab and on one host."""
+class FrameReady:
+    """The frame is decoded and due: it is shown now.
+
+    `captured_us` is in the sender's clock, `at_us` in the receiver's; in the lab and on one host they are the same."""
 
     at_us: int
     frame_id: int

@@ -12,7 +12,7 @@ from grace_receiver.events import DecodeWanted
 from grace_transport.resync import Retained, Step
 
 
-class DecodingDesk:
+class DecoderReferences:
     """Decode orders in, pictures out. States are named by lineage, as the session names them."""
 
     def __init__(self, codec: PacketCodec) -> None:

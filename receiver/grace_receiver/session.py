@@ -15,7 +15,7 @@ from grace_receiver.events import (
     DecodeWanted,
     FrameDecoded,
     FrameLost,
-    FrameRendered,
+    FrameReady,
     KeyFrameRequested,
     PacketArrived,
 )
@@ -89,7 +89,7 @@ class ReceiverSession:
             total = order.received.total
             self._events.append(FrameDecoded(now_us, frame_id, len(decoded.used), total, in_sync, lineage))
             if decoded.frame is not None:
-                self._events.append(FrameRendered(now_us, frame_id, order.captured_us))
+                self._events.append(FrameReady(now_us, frame_id, order.captured_us))
         else:
             self._carry(frame_id, next(iter(decoded.rejected.values()), "not decodable"), now_us)
         self._decode_next(now_us)

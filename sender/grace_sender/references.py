@@ -12,7 +12,7 @@ from grace_sender.events import EncodeWanted
 from grace_transport.resync import Retained, Step, StepKind
 
 
-class EncodingDesk:
+class EncoderReferences:
     """Encode orders in, coded frames out. States are named by lineage, as the session names them."""
 
     def __init__(self, codec: PacketCodec) -> None:

@@ -21,7 +21,7 @@ from grace_lab.log.session_events import log_receiver_event, log_sender_event
 from grace_lab.log.session_log import Event, SessionLog
 from grace_netsim.errors import LogError
 from grace_netsim.link.link import LinkConfig
-from grace_receiver.events import FrameDecoded, FrameLost, FrameRendered, KeyFrameRequested, PacketArrived
+from grace_receiver.events import FrameDecoded, FrameLost, FrameReady, KeyFrameRequested, PacketArrived
 from grace_sender.events import FrameEncoded, FrameSkipped, KeyFrameForced, PacketLeft, RateChanged, Resynced
 from grace_transport.congestion import CONTROLLERS
 from grace_transport.machine import DatagramRejected
@@ -73,7 +73,7 @@ RECEIVER_LINES = [
         ),
     ),
     (
-        FrameRendered(1000, 1, 100),
+        FrameReady(1000, 1, 100),
         (
             '{"at_us":1000,"event":"frame_rendered","frame_id":1,"captured_us":100,"delay_us":900,"ssim":0.9876543,'
             '"psnr":40.1235}'

@@ -19,9 +19,9 @@ from aiortc import AudioStreamTrack, MediaStreamTrack, RTCRtpSender
 from grace_codec import schemes
 from grace_codec.baselines.stub import StubCodec
 from grace_codec.types import Budget, CodedFrame, Frame, Reference
-from grace_receiver.references import DecodingDesk
+from grace_receiver.references import DecoderReferences
 from grace_sender.live.driver import live_identity
-from grace_sender.references import EncodingDesk
+from grace_sender.references import EncoderReferences
 from grace_transport import aiortc_plugin as rtc
 
 from .rtc_calls import LOOPS, Call, MovingTrack, Observed, call_of, connect, losing, run_on, stats_of, until
@@ -130,8 +130,8 @@ def test_states_of_one_name_have_the_same_pixels_at_both_ends(monkeypatch: pytes
 
         return noted
 
-    monkeypatch.setattr(EncodingDesk, "keep", note(sent, EncodingDesk.keep))
-    monkeypatch.setattr(DecodingDesk, "keep", note(got, DecodingDesk.keep))
+    monkeypatch.setattr(EncoderReferences, "keep", note(sent, EncoderReferences.keep))
+    monkeypatch.setattr(DecoderReferences, "keep", note(got, DecoderReferences.keep))
 
     async def main() -> None:
         async with call_of(MovingTrack((160, 96), fps=30), spoil=losing(0.2)) as call:

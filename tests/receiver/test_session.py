@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from grace_codec.api import LossResponse
 from grace_codec.types import Decoded, Frame, Plane
-from grace_receiver.events import CarryWanted, DecodeWanted, FrameDecoded, FrameLost, FrameRendered, KeyFrameRequested
+from grace_receiver.events import CarryWanted, DecodeWanted, FrameDecoded, FrameLost, FrameReady, KeyFrameRequested
 from grace_receiver.session import MAX_WAITING_FRAMES, ReceiverConfig, ReceiverSession
 from grace_transport.lineage import lineage
 from grace_transport.machine import DatagramRejected
@@ -66,7 +66,7 @@ def test_complete_key_frame_is_decoded_and_shown() -> None:
     assert (order.parent, dict(order.received.payloads)) == (0, {0: b"p0", 1: b"p1"})
     assert session.on_decoded(0, decoded([0, 1]), 900) == lineage(0, 0, 2, 0b11)
     kinds = [type(event) for event in events_of(session)]
-    assert kinds == [FrameDecoded, FrameRendered]
+    assert kinds == [FrameDecoded, FrameReady]
 
 
 def test_partial_frame_is_decoded_as_soon_as_a_later_packet_arrives() -> None:

@@ -5,7 +5,7 @@ Owns which fact goes where. Refuses to know who runs the sessions and where the 
 
 from __future__ import annotations
 
-from grace_receiver.events import FrameDecoded, FrameLost, FrameRendered, KeyFrameRequested, PacketArrived
+from grace_receiver.events import FrameDecoded, FrameLost, FrameReady, KeyFrameRequested, PacketArrived
 from grace_sender.events import FrameEncoded, FrameSkipped, KeyFrameForced, PacketLeft, RateChanged, Resynced
 from grace_transport.event_log import EventLog
 from grace_transport.machine import DatagramRejected
@@ -49,7 +49,7 @@ def log_receiver_event(
     log: EventLog, event: object, decode_us: int = 0, ssim: float | None = None, psnr: float | None = None
 ) -> None:
     """Write what a receiver session reported. `decode_us`: what decoding took, for FrameDecoded; `ssim` (0..1) and
-    `psnr` (dB) of the picture shown, for FrameRendered, None where nobody compared it yet.
+    `psnr` (dB) of the picture shown, for FrameReady, None where nobody compared it yet.
 
     Orders (DecodeWanted, CarryWanted) and what is not an event of a receiver are passed over."""
     match event:
@@ -61,7 +61,7 @@ def log_receiver_event(
                 frame_id=event.frame_id, received=event.received, total=event.total, in_sync=event.in_sync,
                 decode_us=decode_us, lineage=event.lineage,
             )  # fmt: skip
-        case FrameRendered():
+        case FrameReady():
             log.emit(
                 event.at_us, "frame_rendered",
                 frame_id=event.frame_id, captured_us=event.captured_us, delay_us=event.at_us - event.captured_us,

@@ -14,7 +14,7 @@ from aiortc.contrib.media import MediaBlackhole
 from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 
-from grace_receiver.live.driver import PictureShown
+from grace_receiver.live.driver import FrameDelivered
 from grace_transport.aiortc_plugin.plain import shown_timestamp
 from grace_transport.signalling import OfferRefusedError
 from grace_transport.signalling.sdp import chosen_video_codec
@@ -48,14 +48,14 @@ class IncomingStats:
 
 
 class IncomingCall:
-    """`on_picture` gets every picture as it is due; `on_state` every connectionState. Nothing but `answer` raises."""
+    """`on_frame` gets every picture as it is due; `on_state` every connectionState. Nothing but `answer` raises."""
 
     def __init__(
-        self, ice_servers: tuple[str, ...], on_picture: Callable[[Shown], None], on_state: Callable[[str], None]
+        self, ice_servers: tuple[str, ...], on_frame: Callable[[Shown], None], on_state: Callable[[str], None]
     ) -> None:
         servers = [RTCIceServer(urls=url) for url in ice_servers]
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
-        self._on_picture = on_picture
+        self._on_frame = on_frame
         self._watching: asyncio.Task[None] | None = None
         self._sink = MediaBlackhole()
         self._origin: int | None = None  # RTP timestamp of the first picture of a GRACE stream
@@ -80,7 +80,7 @@ class IncomingCall:
 
     def on_live_event(self, event: object) -> None:
         """From the plug-in, before the track has the picture: times of a GRACE stream count from its first picture."""
-        if self._origin is None and isinstance(event, PictureShown):
+        if self._origin is None and isinstance(event, FrameDelivered):
             self._origin = event.rtp_timestamp - event.pts
 
     async def stats(self) -> IncomingStats:
@@ -122,7 +122,7 @@ class IncomingCall:
                 return
             try:
                 if isinstance(picture, VideoFrame):
-                    self._on_picture(Shown(picture, self._timestamp(receiver, picture.pts or 0)))
+                    self._on_frame(Shown(picture, self._timestamp(receiver, picture.pts or 0)))
             except Exception:  # one picture that cannot be shown must not end the call
                 _log.exception("a picture was not shown")
 

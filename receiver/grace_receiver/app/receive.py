@@ -1,6 +1,6 @@
 """The receiving process: takes calls, one at a time, shows and records them. A plain aiortc application.
 
-What happens goes to an observer: `PictureShown`, `ReceivingStatus`, events of `process`, and those of the plug-in
+What happens goes to an observer: `FrameShown`, `ReceivingStatus`, events of `process`, and those of the plug-in
 (`grace_transport.aiortc_plugin.LiveEvent`). Refuses to know terminals and logs.
 """
 
@@ -38,8 +38,8 @@ Observer = Callable[[object], None]
 
 
 @dataclass(frozen=True, slots=True)
-class PictureShown:
-    """`index` counts the pictures of this process, as the file of --record-frames has them."""
+class FrameShown:
+    """The application showed a frame. `index` counts its frames, as they follow each other in --record-frames."""
 
     at_us: int
     index: int
@@ -126,7 +126,7 @@ class _Receiving:
         if before is not None:
             await before.close()
         self._notice(f"call from {caller.remote or 'somewhere'}" + (", again" if decision is Decision.REPLACE else ""))
-        call = IncomingCall(self._config.ice_servers, self._on_picture, lambda state: self._on_state(call, state))
+        call = IncomingCall(self._config.ice_servers, self._on_frame, lambda state: self._on_state(call, state))
         self._call = call
         self._last = (0.0, IncomingStats(), self._shown)
         try:
@@ -159,7 +159,7 @@ class _Receiving:
         elif state in ("failed", "closed"):
             self._desk.on_lost(self.now_us())
 
-    def _on_picture(self, shown: Shown) -> None:
+    def _on_frame(self, shown: Shown) -> None:
         now_us, picture = self.now_us(), shown.picture
         if self._window is not None:
             self._window.show(picture)
@@ -168,7 +168,7 @@ class _Receiving:
         if self._size not in (None, (picture.width, picture.height)):
             self._notice(f"the picture is {picture.width}x{picture.height} now")
         self._size = picture.width, picture.height
-        self._observe(PictureShown(now_us, self._shown, shown.rtp_timestamp, picture.width, picture.height))
+        self._observe(FrameShown(now_us, self._shown, shown.rtp_timestamp, picture.width, picture.height))
         self._shown += 1
         self._shown_us = now_us
 

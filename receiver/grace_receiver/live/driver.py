@@ -3,7 +3,7 @@
 Owns the order of things and what happens when something raises. The codec runs on a thread of its own; everything else
 on the event loop. Refuses to know aiortc and sockets.
 
-    RTP -> ReceiverSession --DecodeWanted--> worker: DecodingDesk --> ReceiverSession -> picture, RTCP
+    RTP -> ReceiverSession --DecodeWanted--> worker: DecoderReferences --> ReceiverSession -> picture, RTCP
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 from grace_codec.schemes import live_scheme
 from grace_codec.types import Decoded, Frame
-from grace_receiver.events import CarryWanted, DecodeWanted, FrameDecoded, FrameRendered
-from grace_receiver.live.frames import to_picture
+from grace_receiver.events import CarryWanted, DecodeWanted, FrameDecoded, FrameReady
+from grace_receiver.live.frames import to_video_frame
 from grace_receiver.live.stats import ReceiverCounters
-from grace_receiver.references import DecodingDesk
+from grace_receiver.references import DecoderReferences
 from grace_receiver.session import ReceiverConfig, ReceiverSession
 from grace_transport.aiortc_plugin.contract import CodecReady, LiveEvent, Stream, WorkFailed
 from grace_transport.aiortc_plugin.options import RtcOptions
@@ -33,7 +33,7 @@ from grace_transport.wire.media import CLOCK_HZ, rtp_timestamp
 if TYPE_CHECKING:
     from av import VideoFrame
 
-__all__ = ["LiveReceiver", "PictureShown", "open_receiver"]
+__all__ = ["FrameDelivered", "LiveReceiver", "open_receiver"]
 
 CLOSE_TIMEOUT_S = 5.0  # for the decoding that runs, or the loading of a model
 MAX_WAITING_US = 250_000  # for the decoder: a slow one skips frames
@@ -43,8 +43,8 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class PictureShown:
-    """A picture was given to the track with presentation time `pts` (1/90000 s since the first)."""
+class FrameDelivered:
+    """A frame was given to the track with presentation time `pts` (1/90000 s since the first)."""
 
     at_us: int
     frame_id: int
@@ -83,7 +83,7 @@ class LiveReceiver:
         self._session = ReceiverSession(config)
         self._host = Host(self._session, self._clock, send, self._on_event)
         self._counters = ReceiverCounters()
-        self._desk: DecodingDesk | None = None
+        self._desk: DecoderReferences | None = None
         self._orders: list[DecodeWanted] = []  # before the codec is there; the session gives one at a time
         self._shown: Frame | None = None
         self._taken_us = 0
@@ -109,7 +109,7 @@ class LiveReceiver:
     # -- decoding ----------------------------------------------------------------------------------------------------
 
     def _on_codec(self, codec: object, taken_us: int) -> None:
-        self._desk = DecodingDesk(codec)  # type: ignore[arg-type]
+        self._desk = DecoderReferences(codec)  # type: ignore[arg-type]
         self._tell(CodecReady(self._clock.now_us(), taken_us))
         for order in self._orders:
             self._decode(order)
@@ -165,10 +165,10 @@ class LiveReceiver:
             case CarryWanted():
                 if self._desk is not None:
                     self._desk.carry(event.step)
-            case FrameRendered():
+            case FrameReady():
                 self._render(event)
 
-    def _render(self, event: FrameRendered) -> None:
+    def _render(self, event: FrameReady) -> None:
         """Pictures go to the track in the order of their times: recorders rely on it."""
         if self._shown is None:
             return
@@ -180,9 +180,11 @@ class LiveReceiver:
         if pts <= self._last_pts:
             return
         self._last_pts = pts
-        picture = to_picture(self._shown, pts)
+        picture = to_video_frame(self._shown, pts)
         self._tell(
-            PictureShown(event.at_us, event.frame_id, event.captured_us, timestamp, pts, picture.width, picture.height)
+            FrameDelivered(
+                event.at_us, event.frame_id, event.captured_us, timestamp, pts, picture.width, picture.height
+            )
         )
         self._show(picture)
 

@@ -19,7 +19,7 @@ NO_PIXELS_SIZE = 320, 180
 _GREY = 128
 
 
-def to_picture(frame: Frame, pts: int) -> VideoFrame:
+def to_video_frame(frame: Frame, pts: int) -> VideoFrame:
     """A yuv420p picture with its own copy of the pixels; `pts` in 1/90000 s."""
     import av
 

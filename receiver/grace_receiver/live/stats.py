@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import replace
 
 from grace_codec.types import Decoded
-from grace_receiver.events import DecodeWanted, FrameDecoded, FrameLost, FrameRendered, KeyFrameRequested
+from grace_receiver.events import DecodeWanted, FrameDecoded, FrameLost, FrameReady, KeyFrameRequested
 from grace_transport.aiortc_plugin.stats import ReceiverStats
 
 FREEZE_EXTRA_US = 150_000
@@ -73,7 +73,7 @@ class ReceiverCounters:
                 self._stats = replace(now, framesReceived=now.framesReceived + 1)
             case FrameDecoded():
                 self._on_decoded(event)
-            case FrameRendered():
+            case FrameReady():
                 self._freezes.on_rendered(event.at_us)
                 self._rendered_us.append(event.at_us)
                 self._forget(event.at_us)

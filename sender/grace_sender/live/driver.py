@@ -3,7 +3,7 @@
 Owns the order of things: when a picture is dropped, scaled, encoded, and what happens when something raises. The codec
 runs on a thread of its own; everything else on the event loop. Refuses to know aiortc and sockets.
 
-    track -> FrameGate -> SenderSession --EncodeWanted--> worker: scale, EncodingDesk --> SenderSession -> RTP
+    track -> FrameGate -> SenderSession --EncodeWanted--> worker: scale, EncoderReferences --> SenderSession -> RTP
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from grace_sender.live.frame_gate import FrameGate
 from grace_sender.live.frames import fitting_size, measure_encoding, own_us, to_frame
 from grace_sender.live.pacing import CaptureClock, SourceRate
 from grace_sender.live.stats import SenderCounters
-from grace_sender.references import EncodingDesk
+from grace_sender.references import EncoderReferences
 from grace_sender.session import SenderConfig, SenderSession
 from grace_transport.aiortc_plugin.contract import CodecReady, Identity, LiveEvent, Stream, WorkFailed
 from grace_transport.aiortc_plugin.options import RtcOptions
@@ -116,13 +116,13 @@ class LiveSender:
         self._frame_id = -1
         self._failures = 0
         self._measuring = False
-        self._desk: EncodingDesk | None = None
+        self._desk: EncoderReferences | None = None
         self._worker = Worker(f"grace-encoder-{stream.ssrc:08x}")
         self._worker.submit(self._scheme.make, self._on_codec, partial(self._on_failed, "load"))
 
     # -- what the plug-in calls --------------------------------------------------------------------------------------
 
-    def on_picture(self, picture: VideoFrame) -> None:
+    def on_frame(self, picture: VideoFrame) -> None:
         """A picture of the track, captured now. It is sent, or dropped where it would be late."""
         self._clock.run(partial(self._capture, picture), retry=self._host.drain)
 
@@ -147,7 +147,7 @@ class LiveSender:
 
     def _capture(self, picture: VideoFrame) -> None:
         captured_us = self._captures.captured_us(own_us(picture), self._clock.now_us())
-        self._source.on_picture(captured_us)
+        self._source.on_frame(captured_us)
         size = (picture.width, picture.height)
         if size != self._source_size:
             self._source_size, self._point = size, None
@@ -208,7 +208,7 @@ class LiveSender:
     # -- encoding ----------------------------------------------------------------------------------------------------
 
     def _on_codec(self, codec: object, taken_us: int) -> None:
-        self._desk = EncodingDesk(codec)  # type: ignore[arg-type]
+        self._desk = EncoderReferences(codec)  # type: ignore[arg-type]
         self._tell(CodecReady(self._clock.now_us(), taken_us))
 
     def _encode(self, order: EncodeWanted) -> None:

@@ -34,7 +34,7 @@ class SourceRate:
         fps = max(1_000_000 / max(middle_us, 1), 1.0)
         return self._max_fps if fps > NEARLY * self._max_fps else fps  # else a gate would drop a picture now and then
 
-    def on_picture(self, captured_us: int) -> None:
+    def on_frame(self, captured_us: int) -> None:
         if self._last_us is not None and 0 < captured_us - self._last_us < LONGEST_US:
             self._intervals_us.append(captured_us - self._last_us)
         self._last_us = captured_us

@@ -10,13 +10,13 @@ import pytest
 pytest.importorskip("av", reason="the rtc extra is not installed")
 
 from grace_codec.types import Frame
-from grace_receiver.live.frames import NO_PIXELS_SIZE, to_picture
+from grace_receiver.live.frames import NO_PIXELS_SIZE, to_video_frame
 
 
 def test_picture_has_the_planes_and_the_time() -> None:
     y = np.arange(100 * 66, dtype=np.uint8).reshape(66, 100)
     u, v = np.full((33, 50), 10, np.uint8), np.full((33, 50), 20, np.uint8)
-    picture = to_picture(Frame(3, 0, y, u, v), 1234)
+    picture = to_video_frame(Frame(3, 0, y, u, v), 1234)
     assert (picture.width, picture.height, picture.format.name) == (100, 66, "yuv420p")
     assert (picture.pts, picture.time_base) == (1234, Fraction(1, 90_000))
     data = picture.to_ndarray()
@@ -27,6 +27,6 @@ def test_picture_has_the_planes_and_the_time() -> None:
 
 def test_picture_without_pixels_is_grey() -> None:
     none = np.zeros((0, 0), np.uint8)
-    picture = to_picture(Frame(3, 0, none, none, none), 0)
+    picture = to_video_frame(Frame(3, 0, none, none, none), 0)
     assert (picture.width, picture.height) == NO_PIXELS_SIZE
     assert set(picture.to_ndarray().ravel()) == {128}

@@ -1,7 +1,7 @@
 """Laws of the stats of a live receiver."""
 
 from grace_codec.types import Decoded, ReceivedFrame
-from grace_receiver.events import DecodeWanted, FrameDecoded, FrameLost, FrameRendered, KeyFrameRequested
+from grace_receiver.events import DecodeWanted, FrameDecoded, FrameLost, FrameReady, KeyFrameRequested
 from grace_receiver.live.stats import Freezes, ReceiverCounters
 
 
@@ -48,8 +48,8 @@ def test_every_frame_is_received_and_then_shown_or_dropped() -> None:
     order = DecodeWanted(0, ReceivedFrame(0, True, 1, {0: b"x"}), 0, 0, ())
     counters.on_event(order)
     counters.on_codec(order, Decoded(None, None, frozenset()), 2, 30_000)
-    counters.on_event(FrameRendered(1_000_000, 0, 0))
-    counters.on_event(FrameRendered(1_500_000, 1, 0))
+    counters.on_event(FrameReady(1_000_000, 0, 0))
+    counters.on_event(FrameReady(1_500_000, 1, 0))
     counters.on_event(FrameLost(0, 2, "nothing to decode"))
     counters.on_event(KeyFrameRequested(0, 1))
     stats = counters.stats(2_000_000)

@@ -12,10 +12,10 @@ DAY_US = 86_400_000_000  # what our clock may show
 
 def rate_of(intervals_us: list[int], max_fps: float = 60) -> SourceRate:
     rate, now_us = SourceRate(max_fps), 1_000_000
-    rate.on_picture(now_us)
+    rate.on_frame(now_us)
     for interval_us in intervals_us:
         now_us += interval_us
-        rate.on_picture(now_us)
+        rate.on_frame(now_us)
     return rate
 
 

@@ -108,7 +108,7 @@ class Sending:
             begin_s = self._loop.time()
             picture = await track.recv()
             if self._sender._enabled and isinstance(picture, VideoFrame):
-                self._end.on_picture(picture)
+                self._end.on_frame(picture)
             # A track that has the next picture at once would starve the loop: aiortc waits for its encoder here.
             await asyncio.sleep(max(0.0, SHORTEST_INTERVAL_S - (self._loop.time() - begin_s)))
 
