@@ -20,7 +20,7 @@ from grace_codec.entropy.tables import Tables
 from grace_codec.entropy.tables import load as load_tables
 from grace_codec.errors import ModelError
 from grace_codec.grace.av1_still import AV1, MAX_CRF, MIN_CRF, decode_still, encode_still
-from grace_codec.grace.intra_refresh import PatchPolicy, PatchScanner, apply_patch, decode_patch
+from grace_codec.grace.intra_refresh import PatchCandidate, PatchPolicy, PatchScanner, apply_patch, decode_patch
 from grace_codec.grace.payload import (
     HEADER_BYTES,
     KEY_HEADER_BYTES,
@@ -129,31 +129,30 @@ class GraceCodec:
         if reference is None:
             return self._encode_key(frame.frame_id, planes, budget)
         parent = _planes(reference)
-        next_patch = BackgroundTask(lambda: self._scanner.next_patch(frame.frame_id, planes, budget))
+        next_patch = BackgroundTask(lambda: self._scanner.next_patch(planes, budget))
         try:
             analysis = self._model.analyse(planes, parent)
         finally:
-            sent, refresh = next_patch.result() or (None, None)
+            candidate = next_patch.result()
 
         def reconstruct(latents: Latents) -> BackgroundTask[Planes]:
             return BackgroundTask(lambda: self._model.reconstruct(parent, complete(latents)).planes)
 
-        latents, payloads, picture = self._fill(analysis, sent, (frame.width, frame.height), budget, reconstruct)
+        latents, payloads, picture = self._fill(analysis, candidate, (frame.width, frame.height), budget, reconstruct)
         host = next((j for j, data in enumerate(payloads) if carries_patch(data)), -1)
-        if host < 0:
-            sent = refresh = None
+        sent, refresh = (candidate.patch, candidate.refresh) if candidate and host >= 0 else (None, None)
         total = len(payloads)
         packets = total - patch_is_last(payloads[0])
         self._held.add(frame.frame_id, _Held(dict(enumerate(payloads)), total, packets, latents, sent, host))
         shown = picture.result()
         apply_patch(shown, refresh)
-        self._scanner.on_picture(frame.frame_id, shown, planes)
+        self._scanner.on_frame(shown, planes, sent)
         return CodedFrame(frame.frame_id, False, payloads, Picture(_frozen(shown)))
 
     def _fill(
         self,
         analysis: Analysis,
-        patch: Patch | None,
+        candidate: PatchCandidate | None,
         size: tuple[int, int],
         budget: Budget,
         reconstruct: Callable[[Latents], BackgroundTask[Planes]],
@@ -161,6 +160,7 @@ class GraceCodec:
         """The finest latents whose payloads fit the budget, and the picture they make. The first try fits most often:
         payloads and picture are made at the same time."""
         profile, rate = self._profile, self._rate
+        patch = candidate.patch if candidate else None
         quantizer = FrameQuantizer(analysis.residual, self._model.steps, profile.luma_frequencies, rate.finest())
         motion_bytes = MOTION_BITS / 8 * np.count_nonzero(analysis.motion.any(0))
         room = budget.frame_bytes - (len(patch.data) + PATCH_HEADER_BYTES if patch else 0)
@@ -195,12 +195,15 @@ class GraceCodec:
             picture.settle()
         picture.settle()  # the model is for one at a time
         if best is None:
-            latents, payloads = self._squeeze(latents, size, budget)
+            patch = patch if candidate and candidate.due else None
+            latents, payloads = self._squeeze(latents, patch, size, budget)
             best = latents, payloads, reconstruct(latents)
         rate.level = best[0].level
         return best
 
-    def _squeeze(self, latents: Latents, size: tuple[int, int], budget: Budget) -> tuple[Latents, tuple[bytes, ...]]:
+    def _squeeze(
+        self, latents: Latents, patch: Patch | None, size: tuple[int, int], budget: Budget
+    ) -> tuple[Latents, tuple[bytes, ...]]:
         """For budgets below the coarsest level: leave out channels from the back of the coding order, then motion."""
         tables = self._coder.tables
         keep = tables.channels
@@ -211,11 +214,11 @@ class GraceCodec:
             luma = wanted[: tables.luma].repeat(4)
             kept = np.concatenate([luma, wanted[tables.luma :]])[:, None, None]
             latents = Latents(latents.motion, np.where(kept, latents.residual, 0).astype(np.int16), latents.level)
-            payloads = self._pack(latents, None, size, budget.max_payload_bytes, budget.frame_bytes)
+            payloads = self._pack(latents, patch, size, budget.max_payload_bytes, budget.frame_bytes)
             if sum(map(len, payloads)) <= FILL_HIGH * budget.frame_bytes:
                 return latents, payloads
         latents = Latents(np.zeros_like(latents.motion), latents.residual, latents.level)
-        return latents, self._pack(latents, None, size, budget.max_payload_bytes, budget.frame_bytes)
+        return latents, self._pack(latents, patch, size, budget.max_payload_bytes, budget.frame_bytes)
 
     def _pack(
         self, latents: Latents, patch: Patch | None, size: tuple[int, int], max_payload: int, expected_bytes: float
@@ -279,7 +282,7 @@ class GraceCodec:
         shown = decode_still(data, width, height)
         if shown is None:
             raise ValueError(f"the AV1 encoder made a {width}x{height} picture that does not decode")
-        self._scanner.on_picture(frame_id, shown, planes)
+        self._scanner.on_key_frame(shown, planes)
         return CodedFrame(frame_id, True, payloads, Picture(_frozen(shown)))
 
     def decode(self, received: ReceivedFrame, reference: Reference | None) -> Decoded:

@@ -218,6 +218,22 @@ def test_patches_reach_the_receiver_and_their_loss_is_no_error(room: int) -> Non
     assert not without.rejected
 
 
+@pytest.mark.parametrize("budget", [Budget(350), Budget(700), Budget(2000, 400)])
+def test_every_region_is_refreshed_although_the_sender_skips_frames(budget: Budget) -> None:
+    """Three regions; every third frame is coded, as when the encoder or the network is too slow for all of them."""
+    policy = PatchPolicy(period=3, unconditional=4)
+    sender, cycle = GraceCodec.load("grace-lite", patches=policy), policy.period * policy.unconditional
+    source = frames(3 * 3 * cycle + 1)[::3]
+    reference = sender.encode(source[0], None, Budget(1200)).reference
+    slots: list[int] = []
+    for number, frame in enumerate(source[1:]):
+        coded = sender.encode(frame, reference, budget)
+        reference = coded.reference
+        assert sum(map(len, coded.payloads)) <= 1.05 * budget.frame_bytes
+        slots += [data[4] for data in coded.payloads if data[0] & 0x20 and number >= cycle]
+    assert min(slots.count(slot) for slot in (0, 1, 2)) >= 2
+
+
 @pytest.mark.parametrize("size", [(64, 64), (66, 130), (320, 180)])
 def test_any_even_size_works(codec: GraceCodec, size: tuple[int, int]) -> None:
     with open_clip("builtin:talk", ClipOptions(size=size, fps=25.0)) as clip:

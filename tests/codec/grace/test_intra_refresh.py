@@ -81,23 +81,92 @@ def test_an_unusable_patch_changes_nothing(patch: Patch) -> None:
     assert np.array_equal(planes[0], before)
 
 
-def scanner_after_picture(error: int, policy: PatchPolicy) -> PatchScanner:
+def scanner_after_key_frame(error: int, policy: PatchPolicy) -> PatchScanner:
+    """As if the key frame had been decoded with luma that is too bright by `error`."""
     scanner, source = PatchScanner(policy), ramp(128, 128)
     shown = (np.clip(source[0].astype(int) + error, 0, 255).astype(np.uint8), source[1], source[2])
-    scanner.on_picture(100, shown, source)
+    scanner.on_key_frame(shown, source)
     return scanner
 
 
-def test_a_patch_is_sent_where_the_picture_stands_worse_and_not_where_it_stands_better() -> None:
+def slots_sent(scanner: PatchScanner, planes: Planes, budget: Budget, frames: int) -> list[int | None]:
+    """Which region each of so many P-frames refreshes, every one of them decoding without any error."""
+    slots = []
+    for _ in range(frames):
+        candidate = scanner.next_patch(planes, budget)
+        scanner.on_frame(planes, planes, candidate.patch if candidate else None)
+        slots.append(candidate.patch.slot if candidate else None)
+    return slots
+
+
+def noise(side: int) -> Planes:
+    generator = np.random.default_rng(0)
+    y, u, v = (generator.integers(0, 256, (n, n), dtype=np.uint8) for n in (side, side // 2, side // 2))
+    return y, u, v
+
+
+def test_a_patch_is_sent_where_the_frame_stands_worse_and_not_where_it_stands_better() -> None:
     policy, budget = PatchPolicy(period=4, unconditional=0, share=1.0), Budget(20_000)
-    assert scanner_after_picture(30, policy).next_patch(101, ramp(128, 128), budget) is not None
-    assert scanner_after_picture(0, policy).next_patch(101, ramp(128, 128), budget) is None
+    worse = scanner_after_key_frame(30, policy).next_patch(ramp(128, 128), budget)
+    assert worse is not None
+    assert not worse.due
+    assert scanner_after_key_frame(0, policy).next_patch(ramp(128, 128), budget) is None
 
 
-def test_a_patch_whose_turn_has_come_is_sent_in_any_case_that_it_fits() -> None:
+def test_a_due_patch_is_sent_although_the_frame_stands_better() -> None:
     policy = PatchPolicy(period=4, unconditional=1, share=1.0)
-    assert scanner_after_picture(0, policy).next_patch(101, ramp(128, 128), Budget(20_000)) is not None
-    assert scanner_after_picture(0, policy).next_patch(101, ramp(128, 128), Budget(40)) is None
+    due = scanner_after_key_frame(0, policy).next_patch(ramp(128, 128), Budget(20_000))
+    assert due is not None
+    assert due.due
+
+
+def test_all_regions_are_refreshed_in_the_last_scan_of_each_cycle() -> None:
+    scanner = scanner_after_key_frame(0, PatchPolicy(period=4, unconditional=3))
+    assert slots_sent(scanner, ramp(128, 128), Budget(20_000), 24) == ([None] * 8 + [0, 1, 2, 3]) * 2
+
+
+@pytest.mark.parametrize("budget", [Budget(600), Budget(1000), Budget(2500)])
+def test_every_region_is_refreshed_in_each_cycle_whatever_its_patch_costs(budget: Budget) -> None:
+    """Noise: at the usual quality a region takes kilobytes, and about 500 bytes at the coarsest."""
+    policy = PatchPolicy(period=4, unconditional=10)
+    scanner = scanner_after_key_frame(0, policy)
+    cycle = policy.period * policy.unconditional
+    slots = slots_sent(scanner, noise(128), budget, 3 * cycle)
+    assert set(slots[cycle : 2 * cycle]) == set(slots[2 * cycle :]) == {None, 0, 1, 2, 3}
+
+
+def test_a_due_patch_takes_no_more_than_the_shares_it_waited_for() -> None:
+    scanner, source, budget = (
+        scanner_after_key_frame(0, PatchPolicy(period=4, unconditional=1)),
+        noise(128),
+        Budget(900),
+    )
+    waited = 0
+    for _ in range(20):
+        waited += 1
+        candidate = scanner.next_patch(source, budget)
+        if candidate:
+            assert len(candidate.patch.data) <= min(0.2 * waited, 0.5) * budget.frame_bytes
+            waited = 0
+        scanner.on_frame(source, source, candidate.patch if candidate else None)
+
+
+def test_a_due_patch_that_did_not_go_out_stays_due() -> None:
+    scanner, source = scanner_after_key_frame(0, PatchPolicy(period=4, unconditional=1)), ramp(128, 128)
+    for _ in range(3):
+        candidate = scanner.next_patch(source, Budget(20_000))
+        assert candidate is not None
+        assert candidate.patch.slot == 0
+        scanner.on_frame(source, source, None)
+
+
+def test_a_key_frame_settles_all_that_is_due() -> None:
+    scanner, source = scanner_after_key_frame(0, PatchPolicy(period=4, unconditional=2)), ramp(128, 128)
+    for _ in range(8):
+        scanner.next_patch(source, Budget(20_000))
+        scanner.on_frame(source, source, None)
+    scanner.on_key_frame(source, source)
+    assert slots_sent(scanner, source, Budget(20_000), 4) == [None] * 4
 
 
 def test_cut_and_paste_use_the_same_pixels() -> None:
