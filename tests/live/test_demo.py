@@ -21,7 +21,9 @@ from grace_rtc.demo.settings import DemoSettings
 
 pytest.importorskip("aiortc")
 pytest.importorskip("plotly")
-pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.live
+
+PATIENCE_S = 300.0  # a guard against waiting for ever; no verdict depends on it
 
 
 class Silent:
@@ -120,7 +122,7 @@ def alive(pid: int) -> bool:
 
 
 def eventually(condition: Callable[[], bool], what: str) -> None:
-    end_s = time.monotonic() + 100
+    end_s = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < end_s, what
         time.sleep(0.1)
@@ -132,6 +134,6 @@ def test_children_never_outlive_the_demo(running_demo: subprocess.Popen[bytes], 
     eventually(lambda: len(children_of(running_demo.pid)) >= 2, "two processes run")
     children = children_of(running_demo.pid)
     running_demo.send_signal(number)
-    status = running_demo.wait(100)
+    status = running_demo.wait(PATIENCE_S)
     assert status == (-9 if number is signal.SIGKILL else 130)
     eventually(lambda: not any(map(alive, children)), "all have ended")

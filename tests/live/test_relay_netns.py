@@ -12,7 +12,7 @@ import pytest
 
 from .relay_peers import TOKEN
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.live
 
 TOP = Path(__file__).parents[2]
 SCRIPT = TOP / "netsim" / "netns.sh"
@@ -46,7 +46,7 @@ class Hosts:
     def close(self) -> None:
         self.run("down")
         for process in self._started:
-            process.communicate(timeout=30)
+            process.communicate(timeout=300)
 
 
 @pytest.fixture

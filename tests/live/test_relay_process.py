@@ -13,7 +13,7 @@ from grace_lab.log.session_log import read_log
 
 from .relay_peers import TOKEN, calling, received
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.live
 
 
 @pytest.mark.parametrize(("options", "number"), [([], signal.SIGINT), (["--event-loop", "uvloop"], signal.SIGTERM)])

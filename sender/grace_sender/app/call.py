@@ -33,7 +33,8 @@ CLOSE_S: Final = 2.0
 
 class CaptureTrack(MediaStreamTrack):
     """The feed as aiortc wants it. `on_captured` gets every frame with its RTP timestamp, where that can be known
-    (aiortc's own codecs): then a frame is told when the next one is asked for."""
+    (aiortc's own codecs): then a frame is told when the next one is asked for. A frame that was not sent, because the
+    call ended meanwhile, has no timestamp."""
 
     kind = "video"
 
@@ -42,6 +43,7 @@ class CaptureTrack(MediaStreamTrack):
         self._feed = feed
         self._on_captured = on_captured
         self._untold: Capture | None = None
+        self._last_sent: int | None = None
         self.plain_sender: RTCRtpSender | None = None
         self.ended_itself = False
 
@@ -65,8 +67,11 @@ class CaptureTrack(MediaStreamTrack):
 
     def _tell(self) -> None:
         capture, self._untold = self._untold, None
-        if capture is not None:
-            self._on_captured(capture, sent_timestamp(self.plain_sender) if self.plain_sender is not None else None)
+        if capture is None:
+            return
+        sent = sent_timestamp(self.plain_sender) if self.plain_sender is not None else None
+        self._on_captured(capture, sent if sent != self._last_sent else None)
+        self._last_sent = sent
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,7 @@ class _Sending:
     async def _place(self) -> None:
         """A task of its own: nothing in it may go unseen."""
         config = self._config
-        track = CaptureTrack(self._feed, self._on_captured)
+        track = CaptureTrack(self._feed, lambda capture, timestamp: self._on_captured(call, capture, timestamp))
         call = OutgoingCall(track, config.ice_servers, lambda state: self._on_state(call, state))
         self._track, self._call = track, call
         try:
@@ -199,11 +199,11 @@ class _Sending:
             self._reconnect.on_lost("the peer ended the call", self._now_us())
         self._wake.set()
 
-    def _on_captured(self, capture: Capture, rtp_timestamp: int | None) -> None:
+    def _on_captured(self, call: OutgoingCall, capture: Capture, rtp_timestamp: int | None) -> None:
         self._captured += 1
         self._pictures.remember(capture.frame_id, capture.picture)
-        if self._call is not None and self._call.codec.upper() == GRACE:
-            return  # the plug-in says what it took
+        if call.codec.upper() == GRACE:  # also while it is being closed: the plug-in says which frames it took
+            return
         self._observe(
             FrameCaptured(self._now_us(), capture.frame_id, capture.captured_us, capture.picture, rtp_timestamp)
         )
