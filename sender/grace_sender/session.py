@@ -144,14 +144,24 @@ class SenderSession:
     # -- the machine's five verbs --------------------------------------------------------------------------------------
 
     def receive_datagram(self, data: bytes, now_us: int) -> None:
+        """An RTCP datagram of the peer's, with any number of packets."""
         try:
-            for packet in split_compound(data):
-                if is_twcc(packet):
-                    self._on_twcc(packet, now_us)
-                elif is_frame_feedback(packet):
-                    self._on_messages(packet, now_us)
+            packets = split_compound(data)
         except WireFormatError as error:
             self._events.append(DatagramRejected(now_us, str(error), len(data)))
+            return
+        for packet in packets:
+            self.receive_rtcp(packet, now_us)
+
+    def receive_rtcp(self, packet: RtcpPacket, now_us: int) -> None:
+        """One packet of an RTCP datagram that the caller has split; never raises."""
+        try:
+            if is_twcc(packet):
+                self._on_twcc(packet, now_us)
+            elif is_frame_feedback(packet):
+                self._on_messages(packet, now_us)
+        except WireFormatError as error:
+            self._events.append(DatagramRejected(now_us, str(error), len(packet.body)))
 
     def handle_timer(self, now_us: int) -> None:
         timer = self._controller.get_timer()

@@ -27,8 +27,7 @@ from aiortc import (
 )
 
 from grace_transport import aiortc_plugin as rtc
-from grace_transport.aiortc_plugin import version
-from grace_transport.aiortc_plugin.ends import PluginError
+from grace_transport.aiortc_plugin import PluginError, installation
 
 from .rtc_calls import run_on
 
@@ -153,7 +152,7 @@ def test_what_applications_are_told_about_codecs_stays() -> None:
 
 @pytest.mark.parametrize("found", ["1.14.0", "1.17.0", "2.0.0", "1.9.0", "nonsense"])
 def test_untested_version_is_refused_with_what_to_do(found: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(version, "version", lambda name: found)
+    monkeypatch.setattr(installation, "version", lambda name: found)
     before = everything()
     with pytest.raises(PluginError, match=r"aiortc .* was not tested .*pip install 'aiortc>=1.15,<1.17'"):
         rtc.install(STUB)

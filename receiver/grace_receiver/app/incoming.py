@@ -15,7 +15,7 @@ from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 
 from grace_receiver.live.driver import FrameDelivered
-from grace_transport.aiortc_plugin.plain import shown_timestamp
+from grace_transport.aiortc_plugin.internals import shown_timestamp
 from grace_transport.signalling import OfferRefusedError
 from grace_transport.signalling.sdp import chosen_video_codec
 

@@ -21,8 +21,7 @@ from grace_receiver.live.frames import to_video_frame
 from grace_receiver.live.stats import ReceiverCounters
 from grace_receiver.references import DecoderReferences
 from grace_receiver.session import ReceiverConfig, ReceiverSession
-from grace_transport.aiortc_plugin.contract import CodecReady, LiveEvent, Stream, WorkFailed
-from grace_transport.aiortc_plugin.options import RtcOptions
+from grace_transport.aiortc_plugin.contract import CodecReady, LiveEvent, RtcOptions, Stream, WorkFailed
 from grace_transport.aiortc_plugin.stats import ReceiverStats
 from grace_transport.clock import AsyncioClock
 from grace_transport.host import Host

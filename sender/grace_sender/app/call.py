@@ -24,7 +24,7 @@ from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 
 from grace_sender.app.capture import Capture, Feed
-from grace_transport.aiortc_plugin.plain import sent_timestamp
+from grace_transport.aiortc_plugin.internals import sent_timestamp
 from grace_transport.signalling import GarbledReplyError, OfferRefusedError, SignallingClient
 from grace_transport.signalling.sdp import chosen_video_codec
 

@@ -25,8 +25,7 @@ from grace_sender.live.pacing import CaptureClock, SourceRate
 from grace_sender.live.stats import SenderCounters
 from grace_sender.references import EncoderReferences
 from grace_sender.session import SenderConfig, SenderSession
-from grace_transport.aiortc_plugin.contract import CodecReady, Identity, LiveEvent, Stream, WorkFailed
-from grace_transport.aiortc_plugin.options import RtcOptions
+from grace_transport.aiortc_plugin.contract import CodecReady, Identity, LiveEvent, RtcOptions, Stream, WorkFailed
 from grace_transport.aiortc_plugin.stats import SenderStats
 from grace_transport.clock import AsyncioClock
 from grace_transport.congestion import find_controller
@@ -34,6 +33,7 @@ from grace_transport.host import Host
 from grace_transport.runtime.safe_clock import SafeClock
 from grace_transport.runtime.worker import Worker
 from grace_transport.wire.media import rtp_timestamp
+from grace_transport.wire.rtcp import RtcpPacket
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -126,8 +126,9 @@ class LiveSender:
         """A picture of the track, captured now. It is sent, or dropped where it would be late."""
         self._clock.run(partial(self._capture, picture), retry=self._host.drain)
 
-    def receive_rtcp(self, data: bytes) -> None:
-        self._clock.run(partial(self._host.receive, data), retry=self._host.drain)
+    def receive_rtcp(self, packet: RtcpPacket) -> None:
+        receive = partial(self._session.receive_rtcp, packet)
+        self._clock.run(partial(self._host.mutate, receive), retry=self._host.drain)
 
     def stats(self) -> SenderStats:
         return self._counters.stats(self._clock.now_us())

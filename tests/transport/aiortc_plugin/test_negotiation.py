@@ -13,9 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grace_transport.aiortc_plugin.contract import Identity
-from grace_transport.aiortc_plugin.descriptions import VisibleCodecs, all_codecs, hide
-from grace_transport.aiortc_plugin.negotiation import codec_entry, extension_entry, fits, fmtp, sole_entry
-from grace_transport.aiortc_plugin.sending import usable_parameters
+from grace_transport.aiortc_plugin.negotiation import (
+    VisibleCodecs,
+    all_codecs,
+    codec_entry,
+    extension_entry,
+    fits,
+    fmtp,
+    hide,
+    sole_entry,
+    usable_parameters,
+)
 
 OURS = Identity(bitstream=1, profile=2, model=0xBEEF)
 VP8 = CODECS["video"][0]
@@ -85,7 +93,7 @@ def described(formats: str) -> str:
 
 @given(st.permutations(["103", "104", "97", "99"]), st.integers(1, 4))
 def test_hiding_and_writing_gives_the_same_text(order: list[str], count: int) -> None:
-    from grace_transport.aiortc_plugin.descriptions import shown
+    from grace_transport.aiortc_plugin.negotiation import shown
 
     parsed = SessionDescription.parse(described(" ".join(order[:count])))
     text = str(parsed.media[0])

@@ -1,7 +1,6 @@
 """The aiortc plug-in: after `install()` any aiortc application offers GRACE and uses it with a peer that has it.
 
-The only place that touches aiortc's internals. Nothing happens at import, and aiortc need not be there for it.
-How it works, and what it replaces: docs/plugin.md.
+Nothing happens at import, and aiortc need not be installed for it. How it works and what it replaces: docs/plugin.md.
 """
 
 from __future__ import annotations
@@ -10,19 +9,24 @@ from grace_transport.aiortc_plugin.contract import (
     CodecReady,
     Identity,
     LiveEvent,
+    OpenReceiver,
+    OpenSender,
     ReceiverEnd,
+    RtcOptions,
     SenderEnd,
     Stream,
     WorkFailed,
 )
-from grace_transport.aiortc_plugin.options import RtcOptions
-from grace_transport.aiortc_plugin.plugin import capability, install, installed, uninstall
+from grace_transport.aiortc_plugin.installation import PluginError, capability, install, installed, uninstall
 from grace_transport.aiortc_plugin.stats import ReceiverStats, SenderStats
 
 __all__ = [
     "CodecReady",
     "Identity",
     "LiveEvent",
+    "OpenReceiver",
+    "OpenSender",
+    "PluginError",
     "ReceiverEnd",
     "ReceiverStats",
     "RtcOptions",

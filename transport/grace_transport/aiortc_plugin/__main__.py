@@ -7,13 +7,13 @@ import runpy
 import sys
 from pathlib import Path
 
-from grace_transport.aiortc_plugin.options import RtcOptions
-from grace_transport.aiortc_plugin.plugin import install
+from grace_transport.aiortc_plugin.contract import RtcOptions
+from grace_transport.aiortc_plugin.installation import install
 from grace_transport.errors import TransportError
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The script sees its own name and arguments, and its folder first on the path, as Python would have it."""
+    """Install the plug-in and run a script; it sees its own name, arguments and folder, as if Python had started it."""
     wanted = _parse(arguments)
     try:
         install(RtcOptions(scheme=wanted.scheme, controller=wanted.controller, max_fps=wanted.max_fps))

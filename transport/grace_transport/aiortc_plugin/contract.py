@@ -1,26 +1,29 @@
-"""What the plug-in and the two live ends know of each other: protocols and plain data. Knows no aiortc and no pixels.
+"""What the plug-in and the two live ends know of each other: protocols, options and plain data. No aiortc, no pixels.
 
-The ends live in the sender's and the receiver's package, which transport must not import: `rtc.ends` finds them.
+The live ends (`grace_sender.live`, `grace_receiver.live`) are in packages that transport must not import. They
+implement the protocols here, and the plug-in finds them by entry point (`installation.find_end`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from grace_transport.aiortc_plugin.stats import ReceiverStats, SenderStats
+from grace_transport.congestion import DEFAULT_CONTROLLER
+from grace_transport.wire.rtcp import RtcpPacket
 
-if TYPE_CHECKING:
-    from grace_transport.aiortc_plugin.options import RtcOptions
-
-Picture = Any
-"""An `av.VideoFrame`."""
+VideoFrame = Any
+"""An `av.VideoFrame`; transport does not import PyAV."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What both ends of a call must share; it stands in the SDP. `model`: weights and tables, 32 bits."""
+    """What both ends of a call must share to decode each other; it stands in the SDP (docs/wire.md).
+
+    bitstream: version of the payload format. profile: number of the codec profile. model: 32-bit checksum of its
+    weights and entropy tables."""
 
     bitstream: int
     profile: int
@@ -29,7 +32,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One GRACE stream as negotiated. `feedback_ssrc`: under which the receiver reports."""
+    """One GRACE stream as negotiated.
+
+    ssrc, payload_type: of its RTP packets. transport_seq_id: header extension id of the transport-wide sequence number
+    (RFC 8285, 1 to 14). feedback_ssrc: the SSRC under which the receiver reports. profile: as in `Identity`."""
 
     ssrc: int
     payload_type: int
@@ -42,8 +48,8 @@ class Stream:
 class LiveEvent:
     """What an observer gets: an event of a session or of the live end around it, on the event loop's thread.
 
-    `end`: sender or receiver. `codec_us`: what encoding or decoding took, scaling included, for FrameEncoded and
-    FrameDecoded. `event.at_us` is CLOCK_MONOTONIC in microseconds."""
+    end: "sender" or "receiver". ssrc: of the stream. event: a dataclass whose `at_us` is CLOCK_MONOTONIC in
+    microseconds. codec_us: how long encoding or decoding took, scaling included, for FrameEncoded and FrameDecoded."""
 
     end: str
     ssrc: int
@@ -53,7 +59,7 @@ class LiveEvent:
 
 @dataclass(frozen=True, slots=True)
 class CodecReady:
-    """The codec was loaded on the worker thread, which took `took_us`."""
+    """An event: the codec was loaded on the worker thread, which took `took_us` microseconds."""
 
     at_us: int
     took_us: int
@@ -61,7 +67,9 @@ class CodecReady:
 
 @dataclass(frozen=True, slots=True)
 class WorkFailed:
-    """Something raised that must not: the call goes on without it. `what`: load, scale, encode, decode, session."""
+    """An event: something raised that must not, and the call goes on without its result.
+
+    what: load, scale, encode, decode or session. reason: the exception's text."""
 
     at_us: int
     what: str
@@ -69,13 +77,19 @@ class WorkFailed:
 
 
 class SenderEnd(Protocol):
-    """Pictures in, RTP out through `send`. All methods are called on the event loop's thread; none blocks or raises."""
+    """Frames of a track in, RTP packets out. Methods are called on the event loop's thread; none blocks or raises."""
 
-    def on_frame(self, picture: Picture) -> None: ...
+    def on_frame(self, frame: VideoFrame) -> None:
+        """The track gave this frame just now. It is sent, or dropped where it would be late."""
+        ...
 
-    def receive_rtcp(self, data: bytes) -> None: ...
+    def receive_rtcp(self, packet: RtcpPacket) -> None:
+        """A feedback packet about this stream came; it may be malformed."""
+        ...
 
-    def stats(self) -> SenderStats: ...
+    def stats(self) -> SenderStats:
+        """Totals since the stream began."""
+        ...
 
     async def drain(self) -> None:
         """Wait, a second at most, until what was captured has left."""
@@ -87,30 +101,79 @@ class SenderEnd(Protocol):
 
 
 class ReceiverEnd(Protocol):
-    """RTP in, pictures out through `show`, RTCP out through `send`."""
+    """RTP packets in, frames and RTCP packets out. Methods as those of `SenderEnd`."""
 
-    def receive_rtp(self, data: bytes) -> None: ...
+    def receive_rtp(self, data: bytes) -> None:
+        """An RTP packet of this stream came; it may be malformed."""
+        ...
 
-    def stats(self) -> ReceiverStats: ...
+    def stats(self) -> ReceiverStats:
+        """Totals since the stream began."""
+        ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Stop, and wait (a bounded time) for the worker thread to end. Idempotent."""
+        ...
 
 
 class OpenSender(Protocol):
-    """`send` takes RTP packets, on the event loop's thread, and never raises."""
+    """Starts a sender's end. `send` takes its RTP packets, on the event loop's thread, and never raises."""
 
     def __call__(self, stream: Stream, options: RtcOptions, send: Callable[[bytes], None]) -> SenderEnd: ...
 
 
 class OpenReceiver(Protocol):
-    """`show` takes (picture, pts relative to the first, in 1/90000 s); `send` RTCP packets."""
+    """Starts a receiver's end. `send` takes its RTCP packets.
+
+    `show` takes each decoded frame when it is due; its `pts` counts 1/90000 s from the first one."""
 
     def __call__(
-        self, stream: Stream, options: RtcOptions, send: Callable[[bytes], None], show: Callable[[Picture], None]
+        self, stream: Stream, options: RtcOptions, send: Callable[[bytes], None], show: Callable[[VideoFrame], None]
     ) -> ReceiverEnd: ...
 
 
 class FindIdentity(Protocol):
-    """Who `scheme` is. Raises an exception that says what to do where it cannot be used live."""
+    """The identity of a scheme. Raises an exception that says what to do where the scheme cannot be used live."""
 
     def __call__(self, scheme: str) -> Identity: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RtcOptions:
+    """How the GRACE streams of this process are sent and received.
+
+    scheme: a row of SCHEMES that works live. controller: a row of CONTROLLERS, or package.module:Object.
+    loss_control: the controller's answer to loss, by name; None: its default.
+    start_bps, min_bps, max_bps: range of the media rate, in bit/s.
+    max_size, max_fps: the largest frame and rate that are sent; larger frames are scaled down.
+    adapt: lower size and rate where the machine cannot encode them in time.
+    measured: (microseconds, pixels) of encoding a P-frame here; None: the sender measures with its first frames.
+    observer: gets every event, on the event loop's thread; it must be quick, and what it raises is logged.
+    open_sender, open_receiver, identity: the live ends, if not those of the entry-point group `grace_rtc.live`.
+
+    Raises ValueError for rates out of order, and sizes or frame rates out of range."""
+
+    scheme: str = "grace-lite"
+    controller: str = DEFAULT_CONTROLLER
+    loss_control: str | None = None
+    start_bps: int = 500_000
+    min_bps: int = 50_000
+    max_bps: int = 8_000_000
+    max_size: tuple[int, int] = (1920, 1080)
+    max_fps: float = 30.0
+    adapt: bool = True
+    measured: tuple[int, int] | None = None
+    observer: Callable[[LiveEvent], None] | None = None
+    open_sender: OpenSender | None = None
+    open_receiver: OpenReceiver | None = None
+    identity: FindIdentity | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.min_bps <= self.start_bps <= self.max_bps:
+            raise ValueError(
+                f"rates of {self.min_bps}, {self.start_bps}, {self.max_bps} bit/s: give min <= start <= max, all over 0"
+            )
+        if not 1 <= self.max_fps <= 240:
+            raise ValueError(f"max_fps {self.max_fps:g}: give 1 to 240 frames per second")
+        if min(self.max_size) < 64:
+            raise ValueError(f"max_size {self.max_size[0]}x{self.max_size[1]}: both sides are 64 or more")

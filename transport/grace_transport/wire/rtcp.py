@@ -37,26 +37,13 @@ def split_compound(data: bytes) -> list[RtcpPacket]:
     packets = []
     pos = 0
     while pos < len(data):
-        packet, pos = _parse_one(data, pos)
+        packet, pos = parse_rtcp(data, pos)
         packets.append(packet)
     return packets
 
 
-def build_rtcp(packet_type: int, count: int, body: bytes) -> bytes:
-    """One packet; a body that is no multiple of four bytes is padded (RFC 3550 6.4.1).
-
-    Padding may only stand at the end of a compound. Raises ValueError for fields that do not fit."""
-    padding = -len(body) % 4
-    if not 0 <= count <= 31 or not 0 <= packet_type <= 255 or len(body) > MAX_BODY_BYTES:
-        raise ValueError("RTCP count is 0 to 31, packet type 0 to 255, body at most 262,140 bytes")
-    first = 0x80 | (0x20 if padding else 0) | count
-    header = _HEADER.pack(first, packet_type, (len(body) + padding) // 4)
-    if not padding:
-        return header + body
-    return header + body + bytes(padding - 1) + bytes((padding,))
-
-
-def _parse_one(data: bytes, pos: int) -> tuple[RtcpPacket, int]:
+def parse_rtcp(data: bytes, pos: int = 0) -> tuple[RtcpPacket, int]:
+    """The packet at `pos` of a compound, and where the next one begins. Raises WireFormatError."""
     if len(data) - pos < 4:
         raise WireFormatError(f"RTCP header needs 4 bytes, got {len(data) - pos}")
     first, packet_type, words = _HEADER.unpack_from(data, pos)
@@ -71,3 +58,17 @@ def _parse_one(data: bytes, pos: int) -> tuple[RtcpPacket, int]:
         if padding == 0 or padding > 4 * words:
             raise WireFormatError(f"RTCP padding of {padding} bytes does not fit")
     return RtcpPacket(packet_type, first & 0x1F, data[pos + 4 : end - padding]), end
+
+
+def build_rtcp(packet_type: int, count: int, body: bytes) -> bytes:
+    """One packet; a body that is no multiple of four bytes is padded (RFC 3550 6.4.1).
+
+    Padding may only stand at the end of a compound. Raises ValueError for fields that do not fit."""
+    padding = -len(body) % 4
+    if not 0 <= count <= 31 or not 0 <= packet_type <= 255 or len(body) > MAX_BODY_BYTES:
+        raise ValueError("RTCP count is 0 to 31, packet type 0 to 255, body at most 262,140 bytes")
+    first = 0x80 | (0x20 if padding else 0) | count
+    header = _HEADER.pack(first, packet_type, (len(body) + padding) // 4)
+    if not padding:
+        return header + body
+    return header + body + bytes(padding - 1) + bytes((padding,))
