@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from grace_codec.errors import CodecError
-from grace_lab.log.live_log import LiveLog
+from grace_lab.errors import LabError
+from grace_lab.log.file import LogWriter
 from grace_netsim.errors import NetsimError
+from grace_rtc.errors import DemoError
 
 
 @contextmanager
@@ -29,7 +31,7 @@ def errors_in_one_line() -> Iterator[None]:
     except OSError as error:  # a full disk, say
         complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         raise typer.Exit(2) from error
-    except (NetsimError, CodecError, ValueError) as error:
+    except (DemoError, LabError, NetsimError, CodecError, ValueError) as error:
         complain(str(error))
         raise typer.Exit(2) from error
 
@@ -40,12 +42,12 @@ def complain(message: str) -> None:
 
 
 @contextmanager
-def live_log(path: Path | None) -> Iterator[LiveLog | None]:
+def live_log(path: Path | None) -> Iterator[LogWriter | None]:
     """The log file of a live process, closed at the end; `-` is the standard output, None is no log."""
     if path is None:
         yield None
         return
-    log = LiveLog(sys.stdout) if str(path) == "-" else LiveLog.to_file(path)
+    log = LogWriter(sys.stdout) if str(path) == "-" else LogWriter.to_file(path)
     try:
         yield log
     finally:

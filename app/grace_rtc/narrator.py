@@ -9,21 +9,22 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.markup import escape
 
-from grace_lab.log.live_log import SENDER, LiveLog, monotonic_us
-from grace_lab.log.session_events import log_receiver_event, log_sender_event
+from grace_lab.log.events import log_receiver_event, log_sender_event
+from grace_lab.log.file import LogWriter
+from grace_lab.log.schema import SENDER
 from grace_receiver.app.receive import FrameShown, ReceivingStatus
 from grace_sender.app.capture import FrameCaptured, FrameMissed
 from grace_sender.app.send import SendingStatus
 from grace_sender.live.adaptation import ENCODER_TOO_SLOW, OperatingPointChanged
 from grace_transport.aiortc_plugin import CodecReady, LiveEvent, WorkFailed
 from grace_transport.event_log import Fact
-from grace_transport.runtime.process import ConnectionChanged, Notice
+from grace_transport.runtime.process import ConnectionChanged, Notice, monotonic_us
 
 
 class Narrator:
     """The observer of one process. `status`: whether status lines are wanted."""
 
-    def __init__(self, by: str, log: LiveLog | None, status: bool, console: Console | None = None) -> None:
+    def __init__(self, by: str, log: LogWriter | None, status: bool, console: Console | None = None) -> None:
         self._by, self._log, self._status = by, log, status
         self._console = console or Console(file=sys.stderr, soft_wrap=True, highlight=False, emoji=False)
         self._line = self._console.status("", spinner="dots") if status and self._console.is_terminal else None

@@ -18,8 +18,8 @@ from grace_codec.evaluation import quality
 from grace_codec.types import CodedFrame, Decoded, Frame
 from grace_lab.clock import VirtualClock
 from grace_lab.cost import ComputeCost, run_timed
-from grace_lab.log.session_events import log_receiver_event, log_sender_event
-from grace_lab.log.session_log import SessionLog
+from grace_lab.log.events import log_receiver_event, log_sender_event
+from grace_lab.log.schema import SessionLog
 from grace_netsim.link.events import LinkDropped
 from grace_netsim.link.link import Link, LinkConfig
 from grace_netsim.trace.rates import RateSeries

@@ -22,11 +22,12 @@ from grace_codec.schemes import SCHEMES, Progress
 from grace_codec.types import Frame
 from grace_lab.call import CallConfig, Lab
 from grace_lab.cost import ComputeCost
-from grace_lab.log.session_log import SessionLog
+from grace_lab.errors import LabError
+from grace_lab.log.file import write_log
+from grace_lab.log.schema import SessionLog
 from grace_lab.metrics import measure
 from grace_lab.metrics.vmaf import VMAF_MISSING, Luma, vmaf, vmaf_ffmpeg
 from grace_lab.workers import started
-from grace_netsim.errors import NetsimError
 from grace_netsim.link.link import LinkConfig
 from grace_netsim.link.stages import IidLoss
 from grace_netsim.trace.files import load_opportunities, load_rates
@@ -102,7 +103,7 @@ def check_requests(requests: list[CallRequest]) -> None:
 
 
 def check_outputs(folder: Path, *files: Path) -> None:
-    """Make the folders that results go to, before an hour is spent. Raises NetsimError where that cannot be."""
+    """Make the folders that results go to, before an hour is spent. Raises LabError where that cannot be."""
     path = folder
     try:
         (folder / "logs").mkdir(parents=True, exist_ok=True)
@@ -110,7 +111,7 @@ def check_outputs(folder: Path, *files: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.open("a").close()
     except OSError as error:
-        raise NetsimError(f"{path}: cannot write there ({error.strerror or error}); give another place") from error
+        raise LabError(f"{path}: cannot write there ({error.strerror or error}); give another place") from error
 
 
 def prepare(requests: list[CallRequest], progress: Progress | None = None) -> None:
@@ -136,7 +137,7 @@ def run_all(requests: list[CallRequest], folder: Path, jobs: int) -> Generator[R
                 yield row
     except BrokenProcessPool as error:
         reason = "a process of the lab died, most likely for want of memory"
-        raise NetsimError(f"{reason}; use --jobs 1, a smaller --size or fewer --seconds") from error
+        raise LabError(f"{reason}; use --jobs 1, a smaller --size or fewer --seconds") from error
 
 
 def run_call(request: CallRequest, folder: Path | None = None) -> Row:
@@ -146,7 +147,7 @@ def run_call(request: CallRequest, folder: Path | None = None) -> Row:
     log = simulate(request, (lambda sent, shown: pairs.append((sent.y, shown.y))) if request.vmaf else None)
     measured = measure(log)
     if folder is not None:
-        log.write(folder / "logs" / f"{request.name}.jsonl")
+        write_log(log, folder / "logs" / f"{request.name}.jsonl")
     facts = next(log.named("session_started")).facts
     wall_s = round(time.perf_counter() - started, 3)
     return {

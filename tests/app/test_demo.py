@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 
 from grace_codec.media.clip import ClipOptions, open_clip
 from grace_codec.media.video_file import Planes
+from grace_lab.errors import LogError
 from grace_lab.log.merge import Capture, ProcessLogs, Showing
-from grace_lab.log.session_log import SessionLog
-from grace_netsim.errors import DemoError, LogError, TraceError
+from grace_lab.log.schema import SessionLog
+from grace_netsim.errors import TraceError
 from grace_netsim.trace.files import load_rates
 from grace_netsim.trace.rates import RateSeries
 from grace_rtc.cli import app
@@ -24,12 +25,12 @@ from grace_rtc.demo.agreement import costs_of, seen_network
 from grace_rtc.demo.call import CallFiles, netsim_command, receive_command, send_command
 from grace_rtc.demo.clip_file import fitting_size, make_clip
 from grace_rtc.demo.film import Moment, Panel, write_received, write_side_by_side
-from grace_rtc.demo.log_tail import LogTail
 from grace_rtc.demo.network import write_network
 from grace_rtc.demo.processes import Child, Crew, crew
 from grace_rtc.demo.record import PictureRecord, measured, scaled_picture
 from grace_rtc.demo.settings import DemoSettings, title
 from grace_rtc.demo.summary import Figures, Sent, figures_of, summary, verdict, warning
+from grace_rtc.errors import DemoError
 
 pytest.importorskip("av")
 pytest.importorskip("cv2")
@@ -314,25 +315,6 @@ def test_side_by_side_shows_each_at_its_time_and_frames_what_stands_still(tmp_pa
     moving, still = frames[7][middle, right], frames[20][middle, right]
     assert moving > 100
     assert still < 0.85 * moving  # paler, and marked
-
-
-# -- following logs ------------------------------------------------------------------------------------------------
-
-
-def test_tail_counts_whole_lines_as_they_come(tmp_path: Path) -> None:
-    tail = LogTail(tmp_path / "log")
-    tail.poll()
-    assert tail.counts == {}
-    with (tmp_path / "log").open("wb") as file:
-        file.write(b'{"at_us":1,"event":"session_ended"}\n{"at_us":2,"event":"session_')
-        file.flush()
-        tail.poll()
-        assert tail.counts == {"session_ended": 1}
-        file.write(b'ended"}\nrubbish\n')
-    tail.poll()
-    assert tail.counts == {"session_ended": 2}
-    assert tail.latest["session_ended"].at_us == 2
-    tail.close()
 
 
 # -- the lab's twin ------------------------------------------------------------------------------------------------

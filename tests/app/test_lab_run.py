@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from grace_codec.media.video_file import parse_size
-from grace_lab.log.session_log import read_log
+from grace_lab.log.file import read_log
 from grace_lab.matrix import CallRequest, check_requests, matrix, run_all, run_call
 from grace_rtc.cli import app
 from grace_rtc.commands import lab as lab_command

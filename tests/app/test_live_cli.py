@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from grace_lab.log.live_log import SENDER, LiveLog, read_live_log
+from grace_lab.log.file import LogWriter, read_log
+from grace_lab.log.schema import SENDER
 from grace_rtc.cli import app
 from grace_rtc.narrator import Narrator
 from grace_sender.app.capture import FrameCaptured, FrameMissed
@@ -48,7 +49,7 @@ def test_mistake_is_one_line_and_status_2(line: str, says: str) -> None:
 
 
 def test_everything_that_happens_is_in_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    log = LiveLog.to_file(tmp_path / "s.jsonl")
+    log = LogWriter.to_file(tmp_path / "s.jsonl")
     narrator = Narrator(SENDER, log, status=True)
     with narrator.process({"scheme": "vp8", "video": "test"}):
         for event in (
@@ -62,7 +63,7 @@ def test_everything_that_happens_is_in_the_log(tmp_path: Path, capsys: pytest.Ca
             narrator.observe(event)
         narrator.ended_with("done")
     log.close()
-    names = [event.name for event in read_live_log(tmp_path / "s.jsonl")]
+    names = [event.name for event in read_log(tmp_path / "s.jsonl", may_be_cut=True)]
     assert names == [
         "process_started", "remark", "connection_state", "operating_point", "frame_captured", "frame_captured",
         "frame_skipped", "process_ended",
@@ -73,9 +74,9 @@ def test_everything_that_happens_is_in_the_log(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_log_says_how_a_process_broke(tmp_path: Path) -> None:
-    log = LiveLog.to_file(tmp_path / "s.jsonl")
+    log = LogWriter.to_file(tmp_path / "s.jsonl")
     with pytest.raises(KeyError), Narrator(SENDER, log, status=False).process({}):
         raise KeyError("surprise")
     log.close()
-    ended = next(read_live_log(tmp_path / "s.jsonl").named("process_ended"))
+    ended = next(read_log(tmp_path / "s.jsonl", may_be_cut=True).named("process_ended"))
     assert ended.text("reason") == "KeyError: 'surprise'"

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from grace_lab.log.session_log import SessionLog
+from grace_lab.log.file import write_log
+from grace_lab.log.schema import SessionLog
 from grace_lab.report import write_report
 from grace_lab.report.agreement import BOUNDS, Bound, compared, pairs
 from grace_lab.report.results import read_run
@@ -87,8 +88,8 @@ def test_agreement_needs_every_bound(tmp_path: Path) -> None:
 
 
 def test_page_overlays_live_and_lab(tmp_path: Path) -> None:
-    log_of(0).write(tmp_path / "logs" / "live.jsonl")
-    log_of(5).write(tmp_path / "logs" / "lab.jsonl")
+    write_log(log_of(0), tmp_path / "logs" / "live.jsonl")
+    write_log(log_of(5), tmp_path / "logs" / "lab.jsonl")
     written(tmp_path, row("live", log="logs/live.jsonl"), row("lab", log="logs/lab.jsonl"))
     write_report(tmp_path, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()

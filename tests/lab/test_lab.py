@@ -11,7 +11,8 @@ from grace_codec.baselines.stub import StubCodec
 from grace_codec.types import Frame, Plane
 from grace_lab.call import CallConfig, Lab
 from grace_lab.cost import ComputeCost
-from grace_lab.log.session_log import SessionLog
+from grace_lab.log.file import write_log
+from grace_lab.log.schema import SessionLog
 from grace_lab.metrics import measure
 from grace_netsim.link.link import LinkConfig
 from grace_netsim.link.stages import IidLoss, LossRates
@@ -73,9 +74,9 @@ def states_agree(log: SessionLog) -> list[bool]:
 
 def test_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        call(link(loss=0.1)).write(tmp_path / name)
+        write_log(call(link(loss=0.1)), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    call(link(loss=0.1, seed=2)).write(tmp_path / "c")
+    write_log(call(link(loss=0.1, seed=2)), tmp_path / "c")
     assert (tmp_path / "a").read_bytes() != (tmp_path / "c").read_bytes()
 
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import errno
-import io
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from grace_codec.baselines.stub import StubCodec
 from grace_codec.types import Frame
 from grace_lab.call import CallConfig, Lab
 from grace_lab.cost import ComputeCost
-from grace_lab.log.live_log import LiveLog, read_live_log
-from grace_lab.log.session_events import log_receiver_event, log_sender_event
-from grace_lab.log.session_log import Event, SessionLog
-from grace_netsim.errors import LogError
+from grace_lab.log.events import log_receiver_event, log_sender_event
+from grace_lab.log.file import write_log
+from grace_lab.log.schema import SessionLog
 from grace_netsim.link.link import LinkConfig
 from grace_receiver.events import FrameDecoded, FrameLost, FrameReady, KeyFrameRequested, PacketArrived
 from grace_sender.events import FrameEncoded, FrameSkipped, KeyFrameForced, PacketLeft, RateChanged, Resynced
@@ -101,7 +96,7 @@ def test_lab_log_is_byte_for_byte_the_same_everywhere(tmp_path: Path) -> None:
     )
     controller = CONTROLLERS["fixed"](start_bps=500_000, min_bps=50_000, max_bps=4_000_000)
     lab = Lab(config, lambda i: Frame(i, 0, grey, grey, grey), StubCodec(), StubCodec(), controller, SessionLog())
-    lab.run().write(tmp_path / "call.jsonl")
+    write_log(lab.run(), tmp_path / "call.jsonl")
     assert sha256((tmp_path / "call.jsonl").read_bytes()).hexdigest() == LAB_LOG_SHA256
 
 
@@ -124,68 +119,3 @@ def test_what_is_no_fact_is_passed_over() -> None:
     log_sender_event(log, object())
     log_receiver_event(log, object())
     assert len(log) == 0
-
-
-def test_live_line_is_on_disk_at_once(tmp_path: Path) -> None:
-    log = LiveLog.to_file(tmp_path / "new" / "a.jsonl")
-    log.emit(5, "process_started", by="sender", scheme="stub")
-    text = (tmp_path / "new" / "a.jsonl").read_text()
-    assert text == '{"at_us":5,"event":"process_started","by":"sender","scheme":"stub"}\n'
-    log.close()
-
-
-def test_cut_last_line_of_a_killed_process_is_left_out(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_bytes(b'{"at_us":5,"event":"process_started","by":"sender"}\n{"at_us":9,"event":"frame_ca')
-    assert list(read_live_log(path)) == [Event(5, "process_started", {"by": "sender"})]
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"", "wrote nothing"),
-        (b'{"at_us":5', "wrote nothing"),
-        (b'{"at_us":5\n{"at_us":5,"event":"session_ended"}\n', r"a\.jsonl:1: "),
-        (b'{"at_us":5,"event":"session_ended"}\n' + b"x" * 70_000, r"a\.jsonl:2: .*too long"),
-        (b'{"at_us":5,"event":"dance"}\n', "unknown event"),
-    ],
-)
-def test_other_damage_is_named(tmp_path: Path, content: bytes, reason: str) -> None:
-    (tmp_path / "a.jsonl").write_bytes(content)
-    with pytest.raises(LogError, match=reason):
-        read_live_log(tmp_path / "a.jsonl")
-
-
-def test_missing_live_log_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(LogError, match="--json"):
-        read_live_log(tmp_path / "none.jsonl")
-
-
-def test_log_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(LogError, match="give another place"):
-        LiveLog.to_file(tmp_path / "file" / "a.jsonl")
-
-
-class FullDisk(io.StringIO):
-    def write(self, text: str) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def test_full_disk_does_not_disturb_the_call() -> None:
-    heard: list[Event] = []
-    log = LiveLog(FullDisk(), heard.append)
-    log.emit(1, "remark", by="sender", text="one")
-    log.emit(2, "remark", by="sender", text="two")
-    assert log.error is not None
-    assert [event.at_us for event in heard] == [1, 2]
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(content=st.binary(max_size=300))
-def test_any_bytes_are_a_log_or_a_log_error(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "a.jsonl").write_bytes(content)
-    try:
-        read_live_log(tmp_path / "a.jsonl")
-    except LogError:
-        return

@@ -11,10 +11,10 @@ from grace_codec.baselines.stub import StubCodec
 from grace_codec.types import Frame
 from grace_lab.call import CallConfig, Lab
 from grace_lab.cost import ComputeCost
+from grace_lab.errors import LogError
 from grace_lab.log.merge import PictureQuality, ProcessLogs, captures, merge, showings
-from grace_lab.log.session_log import SessionLog, parse_event
+from grace_lab.log.schema import SessionLog, parse_event
 from grace_lab.metrics import METRICS, measure
-from grace_netsim.errors import LogError
 from grace_netsim.link.link import LinkConfig
 from grace_netsim.link.stages import IidLoss
 from grace_netsim.trace.rates import RateSeries

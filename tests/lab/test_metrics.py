@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from grace_lab.log.session_log import SessionLog
+from grace_lab.log.schema import SessionLog
 from grace_lab.metrics import METRICS, measure
 from grace_lab.metrics.stalls import stalls
 

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grace_lab.log.session_log import SessionLog
+from grace_lab.errors import LogError, ReportError
+from grace_lab.log.file import write_log
+from grace_lab.log.schema import SessionLog
 from grace_lab.report import write_provenance, write_report
 from grace_lab.report.figures import cdf
 from grace_lab.report.results import read_run
 from grace_lab.report.tables import means, written
 from grace_lab.report.timeline import timeline
-from grace_netsim.errors import LogError, ReportError
 
 pytest.importorskip("plotly")
 
@@ -56,7 +57,7 @@ def run(tmp_path: Path) -> Path:
     """Two schemes, two traces; one call has a log."""
     rows = [row(scheme=scheme, trace=trace) for scheme in ("h265", "stub") for trace in ("lte-1", "fcc-1")]
     rows[0]["log"] = "logs/first.jsonl"
-    call_log().write(tmp_path / "logs" / "first.jsonl")
+    write_log(call_log(), tmp_path / "logs" / "first.jsonl")
     (tmp_path / "results.json").write_text(json.dumps(rows))
     return tmp_path
 
@@ -122,7 +123,7 @@ def test_names_cannot_break_out_of_the_page(run: Path) -> None:
 
 
 def test_page_of_many_long_calls_stays_small(tmp_path: Path) -> None:
-    call_log(frames=1600).write(tmp_path / "logs" / "a.jsonl")
+    write_log(call_log(frames=1600), tmp_path / "logs" / "a.jsonl")
     rows = [row(trace=f"lte-{n}", log="logs/a.jsonl") for n in range(4)]
     (tmp_path / "results.json").write_text(json.dumps(rows))
     write_report(tmp_path, tmp_path / "report.html", NOW)
@@ -160,7 +161,7 @@ def test_damaged_log_is_an_error_that_names_it(run: Path) -> None:
 
 
 def test_log_outside_the_run_is_not_read(tmp_path: Path) -> None:
-    call_log().write(tmp_path / "secret.jsonl")
+    write_log(call_log(), tmp_path / "secret.jsonl")
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "results.json").write_text(json.dumps([row(log="../secret.jsonl")]))

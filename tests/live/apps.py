@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from grace_lab.log.live_log import read_live_log
-from grace_lab.log.session_log import Event
-from grace_netsim.errors import LogError
+from grace_lab.errors import LogError
+from grace_lab.log.file import read_log
+from grace_lab.log.schema import Event
 
 PATIENCE_S = 300.0  # a guard against waiting for ever; no verdict depends on it
 SMALL = ("--input", "test", "--size", "64x64", "--fps", "10")
@@ -43,7 +43,7 @@ class App:
     def events(self, name: str) -> list[Event]:
         """So far; a log that is not there yet has none."""
         try:
-            return list(read_live_log(self.log).named(name))
+            return list(read_log(self.log, may_be_cut=True).named(name))
         except LogError:
             return []
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.live.apps import free_port
 
-from grace_rtc.demo.log_tail import LogTail
+from grace_lab.log.file import LogFollower
 from grace_rtc.demo.processes import Child, crew
 
 EVERY_S = 30.0
@@ -79,7 +79,7 @@ def soak(minutes: float, loss: float, scheme: str, size: str, fps: str, folder: 
 
 def watch(children: list[Child], logs: dict[str, Path], minutes: float) -> list[str]:
     rows: list[list[Sample]] = []
-    shown, pictures, last_picture_s = LogTail(logs["receive"]), 0, time.monotonic() + WARM_UP_S
+    shown, pictures, last_picture_s = LogFollower(logs["receive"]), 0, time.monotonic() + WARM_UP_S
     started_s = next_s = time.monotonic()
     wrong: list[str] = []
     print("minute  " + "  ".join(f"{child.name:>8}: MiB thr cpu%" for child in children) + "    shown", flush=True)
@@ -101,7 +101,7 @@ def watch(children: list[Child], logs: dict[str, Path], minutes: float) -> list[
     return wrong + unsteady([child.name for child in children], rows)
 
 
-def print_row(minute: float, rows: list[list[Sample]], shown: LogTail) -> None:
+def print_row(minute: float, rows: list[list[Sample]], shown: LogFollower) -> None:
     before = rows[-2] if len(rows) > 1 else [Sample(0, 0, now.cpu_s) for now in rows[-1]]
     cells = [
         f"{now.rss_mib:13.1f} {now.threads:3} {100 * (now.cpu_s - then.cpu_s) / EVERY_S:4.0f}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
-from grace_lab.log.session_log import Event
+from grace_lab.log.schema import Event
 
 from .apps import PATIENCE_S, SMALL, App, apps, free_port, receiver, sender
 

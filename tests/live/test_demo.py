@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from grace_netsim.errors import DemoError
 from grace_rtc.demo import call
 from grace_rtc.demo.call import CallFiles, run_call
 from grace_rtc.demo.network import write_network
 from grace_rtc.demo.run import run_demo
 from grace_rtc.demo.settings import DemoSettings
+from grace_rtc.errors import DemoError
 
 pytest.importorskip("aiortc")
 pytest.importorskip("plotly")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grace_lab.log.session_log import read_log
+from grace_lab.log.file import read_log
 
 from .relay_peers import TOKEN, calling, received
 

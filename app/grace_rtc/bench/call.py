@@ -10,7 +10,7 @@ import numpy as np
 from grace_codec.baselines.stub import StubCodec
 from grace_codec.types import Frame
 from grace_lab.call import CallConfig, Lab
-from grace_lab.log.session_log import SessionLog
+from grace_lab.log.schema import SessionLog
 from grace_netsim.link.link import LinkConfig
 from grace_transport.congestion import find_controller
 

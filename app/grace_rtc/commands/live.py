@@ -56,7 +56,7 @@ def send(
         "give_up": give_up, "json_log": json_log, "stats": stats, "event_loop": event_loop, "seed": seed,
     }  # fmt: skip
     with _live_errors():
-        from grace_lab.log.live_log import SENDER
+        from grace_lab.log.schema import SENDER
         from grace_rtc.narrator import Narrator
         from grace_sender.app.config import SendConfig
         from grace_sender.app.send import run_send
@@ -103,7 +103,7 @@ def receive(
         "json_log": json_log, "stats": stats, "event_loop": event_loop,
     }  # fmt: skip
     with _live_errors():
-        from grace_lab.log.live_log import RECEIVER
+        from grace_lab.log.schema import RECEIVER
         from grace_receiver.app.config import ReceiveConfig
         from grace_receiver.app.receive import run_receive
         from grace_rtc.narrator import Narrator

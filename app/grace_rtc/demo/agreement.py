@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Final
 
 from grace_lab.log.merge import ProcessLogs, captures
-from grace_lab.log.session_log import Event, SessionLog
+from grace_lab.log.schema import Event, SessionLog
 from grace_lab.matrix import CallRequest, Row, run_call
-from grace_netsim.errors import DemoError
 from grace_netsim.trace.files import load_rates, write_trace
 from grace_netsim.trace.rates import RateSeries
 from grace_rtc.demo.clip_file import make_clip
 from grace_rtc.demo.network import FILE_NAME as NETWORK
 from grace_rtc.demo.outcome import Outcome
 from grace_rtc.demo.settings import PLAIN, DemoSettings, title
+from grace_rtc.errors import DemoError
 
 STEP_US: Final = 5_000
 RATES_FILE: Final = "capacity.csv"

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from grace_lab.log.live_log import read_live_log
+from grace_lab.log.file import LogFollower, read_log
 from grace_lab.log.merge import ProcessLogs
-from grace_netsim.errors import DemoError
 from grace_rtc.demo.clip_file import FILE_NAME as CLIP
-from grace_rtc.demo.log_tail import LogTail
 from grace_rtc.demo.network import FILE_NAME as NETWORK
 from grace_rtc.demo.processes import Child, Crew, crew
 from grace_rtc.demo.settings import DemoSettings
+from grace_rtc.errors import DemoError
 
 START_S: Final = 90.0
 """How long a process may take until it answers, or until the first frame is captured: models are loaded."""
@@ -60,7 +59,7 @@ class CallFiles:
 
     def logs(self) -> ProcessLogs:
         """All three, read and checked. Raises LogError."""
-        logs = (read_live_log(path) for path in (self.sender, self.receiver, self.relay))
+        logs = (read_log(path, may_be_cut=True) for path in (self.sender, self.receiver, self.relay))
         sender, receiver, relay = logs
         return ProcessLogs(sender=sender, receiver=receiver, relay=relay)
 
@@ -139,7 +138,7 @@ def _healthy(url: str) -> bool:
 
 def _watch(settings: DemoSettings, members: Crew, sender: Child, files: CallFiles, report: Report) -> None:
     """Until the sender has ended. Raises DemoError where a process died, or nothing was captured in time."""
-    sent, shown = LogTail(files.sender), LogTail(files.receiver)
+    sent, shown = LogFollower(files.sender), LogFollower(files.receiver)
     started_s = time.monotonic()
     try:
         while sender.status is None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from grace_codec.media.clip import ClipOptions, open_clip
 from grace_codec.media.video_file import MIN_SIDE_PX
-from grace_netsim.errors import DemoError
+from grace_rtc.errors import DemoError
 
 FILE_NAME = "clip.mkv"
 PIXELS: Final = 320 * 180

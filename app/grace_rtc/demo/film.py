@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from grace_codec.media.video_file import Planes
-from grace_netsim.errors import DemoError
 from grace_rtc.demo.record import scaled_picture
+from grace_rtc.errors import DemoError
 
 Picture = npt.NDArray[np.uint8]
 """(H, W, 3), BGR as OpenCV has it."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from grace_netsim.errors import DemoError
 from grace_netsim.trace.files import load_rates
 from grace_netsim.trace.rates import STEP_US
+from grace_rtc.errors import DemoError
 
 FILE_NAME: Final = "network.rates"
 

@@ -13,13 +13,13 @@ from statistics import median
 from grace_codec.evaluation.quality import ssim_to_db
 from grace_codec.media.clip import VideoClip, open_clip
 from grace_lab.log.merge import PictureQuality, ProcessLogs, Showing, captures, merge, showings
-from grace_lab.log.session_log import SessionLog
-from grace_netsim.errors import DemoError
+from grace_lab.log.schema import SessionLog
 from grace_rtc.demo.call import CallFiles
 from grace_rtc.demo.film import Moment, Panel, write_received, write_side_by_side
 from grace_rtc.demo.record import PictureRecord, measured
 from grace_rtc.demo.settings import PLAIN, DemoSettings, title
 from grace_rtc.demo.summary import Figures, Sent, figures_of
+from grace_rtc.errors import DemoError
 from grace_transport.event_log import Fact
 
 

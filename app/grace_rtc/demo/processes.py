@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from grace_netsim.errors import DemoError
+from grace_rtc.errors import DemoError
 
 TAIL_LINES: Final = 15
 TAIL_BYTES: Final = 1 << 14

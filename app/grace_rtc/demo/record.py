@@ -15,9 +15,9 @@ from grace_codec.evaluation import quality
 from grace_codec.media.clip import split_i420
 from grace_codec.media.video_file import MAX_SOURCE_SIDE_PX, Planes
 from grace_codec.types import Plane
+from grace_lab.errors import LogError
 from grace_lab.log.merge import PictureQuality, Showing
-from grace_lab.log.session_log import SessionLog
-from grace_netsim.errors import LogError
+from grace_lab.log.schema import SessionLog
 
 
 class PictureRecord:

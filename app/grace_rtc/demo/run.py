@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from grace_lab.log.file import write_log
 from grace_lab.matrix import ROW_METRICS, Row, check_outputs
 from grace_lab.metrics import measure
 from grace_lab.report import write_provenance, write_report
 from grace_lab.report.agreement import Compared, compared, pairs
 from grace_lab.report.results import read_run
-from grace_netsim.errors import DemoError
 from grace_rtc.demo.agreement import run_twin
 from grace_rtc.demo.call import run_call
 from grace_rtc.demo.clip_file import FILE_NAME as CLIP
@@ -26,6 +26,7 @@ from grace_rtc.demo.network import write_network
 from grace_rtc.demo.outcome import Outcome, outcome_of, write_films
 from grace_rtc.demo.settings import PLAIN, DemoSettings, title
 from grace_rtc.demo.summary import Figures, summary, verdict, warning
+from grace_rtc.errors import DemoError
 
 
 class Display(Protocol):
@@ -46,7 +47,7 @@ class DemoResult:
 
 
 def run_demo(settings: DemoSettings, agreement: bool, display: Display) -> DemoResult:
-    """All of it; everything is in `settings.out` then. Raises NetsimError or CodecError where it did not work."""
+    """All of it; everything is in `settings.out` then. Raises DemoError, LabError, NetsimError or CodecError."""
     started_s = time.monotonic()
     out, clip = settings.out, settings.out / CLIP
     check_outputs(out)
@@ -90,7 +91,7 @@ def _ours(outcomes: list[Outcome]) -> Outcome:
 def _row(settings: DemoSettings, outcome: Outcome) -> Row:
     """The call as a row of results.json, as the lab has them, marked as live."""
     log = f"logs/{outcome.scheme}_live.jsonl"
-    outcome.log.write(settings.out / log)
+    write_log(outcome.log, settings.out / log)
     facts = next(outcome.log.named("session_started")).facts
     measured = {name: None if value is None else round(value, 6) for name, value in measure(outcome.log).items()}
     names = ("scheme", "video", "trace", "owd_ms", "queue_packets", "cc", "seed")

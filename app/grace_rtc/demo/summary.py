@@ -11,7 +11,7 @@ from typing import Final
 
 from rich.table import Table
 
-from grace_lab.log.session_log import SessionLog
+from grace_lab.log.schema import SessionLog
 from grace_lab.metrics import measure
 from grace_rtc.demo.settings import PLAIN, title
 from grace_sender.live.adaptation import ENCODER_TOO_SLOW

@@ -1,1 +1,1 @@
-"""What happened in a call: the vocabulary, the lab's log, live logs and how they become one."""
+"""The log of a call: its schema, the files it is written to and read from, and how several logs become one."""

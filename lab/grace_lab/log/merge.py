@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from grace_lab.log.session_log import Event, SessionLog
-from grace_netsim.errors import LogError
+from grace_lab.errors import LogError
+from grace_lab.log.schema import Event, SessionLog
 from grace_transport.event_log import Fact
 from grace_transport.wire.media import rtp_timestamp
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 
-from grace_lab.log.session_log import SessionLog
+from grace_lab.log.schema import SessionLog
 from grace_lab.metrics.frames import frame_outcomes
 
 

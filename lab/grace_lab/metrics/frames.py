@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from grace_lab.log.session_log import Event, SessionLog
+from grace_lab.log.schema import Event, SessionLog
 
 LATE_US = 400_000
 """A frame shown later than this after its encoding began counts as not rendered (paper 5.1, Metrics)."""

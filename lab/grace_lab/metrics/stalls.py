@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from grace_lab.log.session_log import SessionLog
+from grace_lab.log.schema import SessionLog
 from grace_lab.metrics.frames import LATE_US, frame_outcomes, video_length_us
 
 STALL_US = 200_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grace_lab.log.session_log import SessionLog
+from grace_lab.log.schema import SessionLog
 from grace_lab.metrics.frames import frame_outcomes, video_length_us
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from grace_codec.evaluation.quality import ssim_to_db
-from grace_lab.log.session_log import SessionLog
+from grace_lab.log.schema import SessionLog
 from grace_lab.metrics.frames import frame_outcomes
 from grace_lab.report.results import Call
 from grace_lab.report.tables import TITLES, written

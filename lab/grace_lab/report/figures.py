@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from grace_codec.evaluation.quality import ssim_to_db
-from grace_lab.log.session_log import SessionLog
+from grace_lab.log.schema import SessionLog
 from grace_lab.metrics.frames import LATE_US, frame_outcomes
 from grace_lab.report.results import Call
 from grace_lab.report.tables import TITLES, mean, written

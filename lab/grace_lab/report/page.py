@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from grace_codec.schemes import SCHEMES
+from grace_lab.errors import ReportError
 from grace_lab.metrics import METRICS
 from grace_lab.report.agreement import agreement_figure, compared, pairs
 from grace_lab.report.figures import Distributions, bars_figure, colour_of, quality_figure
@@ -15,7 +16,6 @@ from grace_lab.report.provenance import read_provenance
 from grace_lab.report.results import Call, read_run, settings_text
 from grace_lab.report.tables import COLUMNS, TITLES, means
 from grace_lab.report.timeline import timeline
-from grace_netsim.errors import ReportError
 
 MAX_TIMELINE_POINTS: Final = 250_000
 """Frames drawn over all calls together: about 25 bytes each, so that the page stays below 15 MB (plotly.js is 5)."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from grace_lab.log.session_log import SessionLog, read_log
-from grace_netsim.errors import ReportError
+from grace_lab.errors import ReportError
+from grace_lab.log.file import read_log
+from grace_lab.log.schema import SessionLog
 
 Value = int | float | str | bool | None
 

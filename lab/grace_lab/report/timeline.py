@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grace_codec.evaluation.quality import ssim_to_db
-from grace_lab.log.session_log import SessionLog
+from grace_lab.log.schema import SessionLog
 from grace_lab.metrics.frames import FrameOutcome, frame_outcomes
 from grace_lab.metrics.stalls import stalls
 

@@ -1,27 +1,26 @@
-"""The log of a call: facts with their times, one JSON object per line, the same for live and simulated runs.
+"""The schema of a call's log: which events there are, which facts each carries, and how an event is written as JSON.
 
-Owns the vocabulary of events, writing and validated reading. Knows no metric: those are functions of a `SessionLog`.
+Live and simulated calls have the same schema. Metrics are functions of a `SessionLog`; files are in `file`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
-from grace_netsim.errors import LogError
 from grace_transport.event_log import Fact
 
-MAX_LINE_BYTES: Final = 1 << 16
+SENDER: Final = "sender"
+RECEIVER: Final = "receiver"
 _Types = frozenset[type]
 _INT: Final[_Types] = frozenset({int})
 _NUMBER: Final[_Types] = frozenset({int, float, type(None)})
 _TEXT: Final[_Types] = frozenset({str})
 _BOOL: Final[_Types] = frozenset({bool})
 
-VOCABULARY: Final[Mapping[str, Mapping[str, _Types]]] = {
+SCHEMA: Final[Mapping[str, Mapping[str, _Types]]] = {
     "session_started": {
         "scheme": _TEXT,
         "video": _TEXT,
@@ -59,7 +58,7 @@ VOCABULARY: Final[Mapping[str, Mapping[str, _Types]]] = {
     "key_frame_requested": {"last_frame_id": _INT},
     "datagram_rejected": {"by": _TEXT, "reason": _TEXT, "bytes": _INT},
     "session_ended": {},
-    # of live processes alone; `by` is sender, receiver or netsim
+    # The rest comes from live processes only; `by` is "sender", "receiver" or "netsim".
     "process_started": {"by": _TEXT},
     "process_ended": {"by": _TEXT, "reason": _TEXT},
     "connection_state": {"by": _TEXT, "state": _TEXT},
@@ -68,14 +67,14 @@ VOCABULARY: Final[Mapping[str, Mapping[str, _Types]]] = {
     "packet_relayed": {"direction": _TEXT, "kind": _TEXT, "bytes": _INT},
     "remark": {"by": _TEXT, "text": _TEXT},
 }
-"""Event -> the facts it must carry and their types. Any event may carry more (docs/demo.md has those of live calls)."""
+"""Event name -> the facts it must carry, with their JSON types. Any event may carry more (docs/demo.md lists them)."""
 
 PACKET_KINDS: Final = frozenset({"media", "resend", "padding", "feedback"})
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One fact of a call: `facts` are JSON scalars, times are microseconds of the call's clock."""
+    """Something that happened in a call at `at_us`, in microseconds of the call's clock. `facts` are JSON scalars."""
 
     at_us: int
     name: str
@@ -99,18 +98,18 @@ class Event:
         return "" if value is None else str(value)
 
     def to_json(self) -> str:
-        """One line: time, name, the facts of the vocabulary in its order, then any others by name."""
-        known = [name for name in VOCABULARY.get(self.name, {}) if name in self.facts]
+        """One line without its end: time, name, the facts of the schema in its order, then the others by name."""
+        known = [name for name in SCHEMA.get(self.name, {}) if name in self.facts]
         others = sorted(self.facts.keys() - set(known))
         ordered = {"at_us": self.at_us, "event": self.name} | {name: self.facts[name] for name in [*known, *others]}
         return json.dumps(ordered, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
 def checked_event(at_us: int, name: str, facts: Mapping[str, Fact]) -> Event:
-    """An event that fits the vocabulary, or ValueError with what is wrong."""
+    """The event, if it fits the schema. Raises ValueError with the reason if not."""
     if isinstance(at_us, bool) or not isinstance(at_us, int):
         raise ValueError(f"at_us is {at_us!r}, not an integer of microseconds")
-    wanted = VOCABULARY.get(name)
+    wanted = SCHEMA.get(name)
     if wanted is None:
         raise ValueError(f"unknown event {name!r}")
     for fact, types in wanted.items():
@@ -124,24 +123,17 @@ def checked_event(at_us: int, name: str, facts: Mapping[str, Fact]) -> Event:
 
 
 class SessionLog:
-    """The events of one call in the order they were emitted; `emit` checks each against the vocabulary.
+    """The events of one call in memory, in the order in which they were emitted. An `EventLog`."""
 
-    `listener`, where given, gets every event as it is emitted (a progress display, a live plot).
-    """
-
-    def __init__(self, events: Iterable[Event] = (), listener: Callable[[Event], None] | None = None) -> None:
+    def __init__(self, events: Iterable[Event] = ()) -> None:
         self._events: list[Event] = []
         self._by_name: dict[str, list[Event]] = {}
-        self._listener = listener
         for event in events:
             self._append(event)
 
     def emit(self, at_us: int, name: str, **facts: Fact) -> None:
-        """Append one event; ValueError where it does not fit the vocabulary."""
-        event = checked_event(at_us, name, facts)
-        self._append(event)
-        if self._listener is not None:
-            self._listener(event)
+        """Append one event. Raises ValueError if it does not fit the schema."""
+        self._append(checked_event(at_us, name, facts))
 
     def _append(self, event: Event) -> None:
         self._events.append(event)
@@ -157,40 +149,11 @@ class SessionLog:
         """The events of this name, in order."""
         return iter(self._by_name.get(name, ()))
 
-    def write(self, path: Path) -> None:
-        """Write all events as JSON lines (UTF-8, `\\n`), the same bytes for the same events on every machine."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(event.to_json() + "\n" for event in self._events)
-
-
-def read_log(path: Path) -> SessionLog:
-    """Read and check a log file. Raises LogError with file, line and reason."""
-    try:
-        with path.open("rb") as file:
-            log = SessionLog(_parse_lines(file, path))
-    except OSError as error:
-        reason = f"cannot be read ({error.strerror or error}); give a log that the lab wrote (runs/.../logs/*.jsonl)"
-        raise LogError(f"{path}: {reason}") from error
-    if not len(log):
-        raise LogError(f"{path}: the log is empty; run the call again")
-    return log
-
-
-def _parse_lines(file: IO[bytes], path: Path) -> Iterator[Event]:
-    number = 0
-    while line := file.readline(MAX_LINE_BYTES):
-        number += 1
-        try:
-            yield parse_event(line)
-        except ValueError as error:
-            raise LogError(f"{path}:{number}: {error}; the log is damaged, run the call again") from error
-
 
 def parse_event(line: bytes) -> Event:
-    """One line of a log as an event; ValueError for anything else."""
+    """The event of one line, its line end included. Raises ValueError for anything else."""
     if not line.endswith(b"\n"):
-        raise ValueError("line is cut off or too long")
+        raise ValueError("the line is cut off or too long")
     try:
         fields = json.loads(line)
     except RecursionError as error:
