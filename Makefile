@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# The CPU build of torch is pinned: the default wheel brings gigabytes of CUDA. GPU machines: make TORCH=torch demo
+# The CPU build of torch is pinned: the default wheel brings gigabytes of CUDA. To train on a GPU: make TORCH=torch setup
 TORCH ?= torch==2.13.0
 
 .PHONY: demo test docs lint types contracts unit setup clean

@@ -27,14 +27,12 @@ EXTRAS = {
     "rtc": ("aiortc", "aiohttp", "av"),
     "lab": ("av", "jinja2", "cv2", "plotly"),
     "torch": ("torch", "lightning_fabric", "safetensors"),
-    "tensorrt": ("tensorrt",),
 }
 EXTRA_USE = {
     "codec": "the GRACE codec",
     "rtc": "live calls",
     "lab": "real video in the lab, metrics, reports",
-    "torch": "training, GPU inference",
-    "tensorrt": "fastest inference on NVIDIA GPUs",
+    "torch": "training; runs the codec's networks, on a GPU where there is one, where OpenVINO is not installed",
 }
 SIGNALLING_PORT = 8080
 
@@ -93,7 +91,7 @@ def _cpu_flags() -> set[str]:
 
 def _gpu() -> Iterator[Finding]:
     if shutil.which("nvidia-smi") is None:
-        advice = "none needed: `grace-lite` runs on the CPU; `grace` wants an NVIDIA GPU with its driver"
+        advice = "none needed: calls run on the CPU; training is faster with one"
         yield Finding("gpu", "NVIDIA", "missing", "no nvidia-smi", advice)
         return
     query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
@@ -114,7 +112,7 @@ def _extras() -> Iterator[Finding]:
 
 
 def _backends() -> Iterator[Finding]:
-    for name, module in (("torch", "torch"), ("openvino", "openvino"), ("tensorrt", "tensorrt")):
+    for name, module in (("torch", "torch"), ("openvino", "openvino")):
         if importlib.util.find_spec(module) is None:
             advice = "pip install 'grace-rtc[codec]'" if name == "openvino" else f"pip install 'grace-rtc[{name}]'"
             yield Finding("backend", name, "missing", "not installed", advice)
@@ -123,7 +121,7 @@ def _backends() -> Iterator[Finding]:
 
 
 def _version(module: str) -> str:
-    """Of the distribution that brings it, whatever that is called (`tensorrt` comes with tensorrt-cu12, too)."""
+    """Of the distribution that brings it, whatever that is called."""
     names = importlib.metadata.packages_distributions().get(module, [module])
     try:
         return importlib.metadata.version(names[0])

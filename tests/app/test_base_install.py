@@ -11,7 +11,7 @@ import importlib, importlib.abc, pkgutil, sys
 class Absent(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {"torch", "cv2", "av", "openvino", "constriction", "safetensors", "aiortc",
-                                      "aiohttp", "numba", "jinja2", "plotly", "lightning_fabric", "tensorrt", "pygame"}:
+                                      "aiohttp", "numba", "jinja2", "plotly", "lightning_fabric", "pygame"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Absent())

@@ -13,6 +13,7 @@ import typer
 from grace_rtc.commands.train import train
 
 if TYPE_CHECKING:
+    from grace_codec.evaluation.rate_distortion import Evaluation
     from grace_codec.media.clip import VideoClip
 
 app = typer.Typer(no_args_is_help=True, help="The GRACE codec on files: encode, decode, evaluate, fit, train.")
@@ -148,7 +149,7 @@ def evaluation(
 
     from rich.console import Console
 
-    from grace_codec.evaluation.evaluate import CLASSICAL, Request, evaluate, evaluate_levels
+    from grace_codec.evaluation.rate_distortion import CLASSICAL, Request, evaluate, evaluate_levels
     from grace_codec.grace.codec import GraceCodec
 
     console = Console(stderr=True)
@@ -168,7 +169,7 @@ def evaluation(
             codec.fix_level(level)
             return codec
 
-        results = {}
+        results: dict[str, Evaluation] = {}
         for source in video:
             seconds = None if frames is None or fps is None else (frames + 0.5) / fps
             with _clip(source, size, fps, seconds) as clip, console.status(source) as status:
@@ -180,21 +181,25 @@ def evaluation(
                     result = evaluate(lambda: GraceCodec.load(profile, backend), pictures, clip.fps, request, note)
             results[Path(source).name] = result
             typer.echo(_line(Path(source).name, result))
-        out.write_text(json.dumps({"profile": profile, "clips": results}, indent=1) + "\n")
+        clips = {name: result.as_json() for name, result in results.items()}
+        out.write_text(json.dumps({"profile": profile, "clips": clips}, indent=1) + "\n")
         if plot:
             from grace_codec.evaluation.chart import write_chart
 
             write_chart(plot, results)
 
 
-def _line(name: str, result: dict[str, object]) -> str:
-    rows: list[dict[str, float]] = result["grace"]  # type: ignore[assignment]
-    parts = [
-        f"{r['kbps']:.0f}k {r['ssim_db']:.2f}dB" if not r["loss"] else f"loss {r['loss']:.0%} -{r['ssim_drop_db']:.2f}"
-        for r in rows
-    ]
-    others: dict[str, dict[str, object]] = result["against"]  # type: ignore[assignment]
-    parts += [f"{n}: BD {o['bd_rate_percent']} % SSIM {o['ssim_gain_db_at_equal_bytes']}" for n, o in others.items()]
+def _line(name: str, result: Evaluation) -> str:
+    parts = []
+    for run in result.runs:
+        part = f"{run.point.kbps:.0f}k {run.point.ssim_db:.2f}dB"
+        if run.loss:
+            whole = f", {run.frames_lost} whole frames" if run.frames_lost else ""
+            part = f"loss {run.loss:.0%} (really {run.lost_share:.0%}{whole}) -{run.ssim_drop_db:.2f}"
+        parts.append(part)
+    for other, comparison in result.against.items():
+        gains = list(comparison.ssim_gain_db_at_equal_bytes)
+        parts.append(f"{other}: BD {comparison.bd_rate_percent} % SSIM {gains}")
     return f"{name}: " + "; ".join(parts)
 
 

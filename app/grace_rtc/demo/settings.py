@@ -15,7 +15,7 @@ from grace_transport.congestion.controller import CongestionController
 
 PLAIN: Final = {"h264": "plain H.264", "vp8": "plain VP8"}
 """Schemes that are aiortc as it is: its codec, its retransmission, its rate control."""
-OURS: Final = ("grace-lite", "grace-p", "grace-d", "grace", "stub")
+OURS: Final = ("grace-lite", "grace-p", "grace-d", "stub")
 MAX_SECONDS: Final = 600
 
 

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from grace_codec.errors import BackendError
+from grace_codec.evaluation.rate_distortion import Evaluation
+from grace_codec.types import Plane
 
 _COLOURS = {"grace": (180, 60, 20), "h264": (60, 140, 60), "h265": (40, 40, 200), "vp8": (150, 60, 150)}  # BGR
-_WIDTH, _HEIGHT, _MARGIN = 480, 360, 56
+_WIDTH, _HEIGHT, _MARGIN = 480, 360, 56  # of a panel, in pixels
 _COLUMNS = 3
 
 Curve = list[tuple[float, float]]  # (kbit/s, SSIM dB)
 
 
-def curves(result: Mapping[str, Any]) -> dict[str, Curve]:
-    """By codec: points of one clip without loss, by rate."""
-    rows = {"grace": [row for row in result["grace"] if not row["loss"]]}
-    rows |= {name: other["points"] for name, other in result["against"].items()}
-    return {name: sorted((p["kbps"], p["ssim_db"]) for p in points) for name, points in rows.items()}
+def curves(result: Evaluation) -> dict[str, Curve]:
+    """By codec: one clip's (kbit/s, SSIM dB) without loss, in order of rate."""
+    points = {"grace": result.clean_points()}
+    points |= {name: list(comparison.points) for name, comparison in result.against.items()}
+    return {name: sorted((p.kbps, p.ssim_db) for p in of_codec) for name, of_codec in points.items()}
 
 
-def write_chart(path: Path, results: Mapping[str, Any]) -> None:
-    """One panel per clip: SSIM dB over kbit/s on a log axis; .html is interactive, .png a picture."""
+def write_chart(path: Path, results: Mapping[str, Evaluation]) -> None:
+    """One panel per clip: SSIM dB over kbit/s on a log axis; .html is interactive, .png an image. BackendError for
+    other names, or where the file cannot be written."""
     if path.suffix == ".html":
         _write_html(path, results)
     elif path.suffix == ".png":
@@ -34,7 +36,7 @@ def write_chart(path: Path, results: Mapping[str, Any]) -> None:
         raise BackendError(f"{path}: charts are .html or .png")
 
 
-def _write_html(path: Path, results: Mapping[str, Any]) -> None:
+def _write_html(path: Path, results: Mapping[str, Evaluation]) -> None:
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
@@ -58,7 +60,7 @@ def _write_html(path: Path, results: Mapping[str, Any]) -> None:
     figure.write_html(path)
 
 
-def _write_png(path: Path, results: Mapping[str, Any]) -> None:
+def _write_png(path: Path, results: Mapping[str, Evaluation]) -> None:
     import cv2
 
     columns = min(_COLUMNS, len(results))
@@ -71,7 +73,7 @@ def _write_png(path: Path, results: Mapping[str, Any]) -> None:
         raise BackendError(f"{path}: cannot be written")
 
 
-def _panel(sheet: Any, title: str, by_codec: Mapping[str, Curve]) -> None:
+def _panel(sheet: Plane, title: str, by_codec: Mapping[str, Curve]) -> None:
     import cv2
 
     points = np.array([point for curve in by_codec.values() for point in curve])

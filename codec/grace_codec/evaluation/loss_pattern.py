@@ -10,10 +10,10 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Bursts:
-    """From every `every`-th frame on, `frames` frames in a row lose the share `loss` of their payloads.
+    """From frame `first` on, `frames` frames in a row out of every `every` lose the share `loss` of their payloads.
 
-    Which payloads is drawn; how many is the share, rounded up or down at random so that the mean is exact. One payload
-    always arrives: of a frame that loses all, GRACE asks for another copy (paper 4.2)."""
+    How many payloads of a frame are lost is that share, rounded up or down at random so that its mean is exact; which
+    ones is drawn as well. A frame of few payloads may lose all of them. loss: 0 to below 1."""
 
     loss: float
     frames: int = 3
@@ -26,17 +26,18 @@ class Bursts:
             raise ValueError("loss is 0 to below 1; bursts are at least a frame, and 4 frames apart")
 
     def place(self, index: int) -> int:
-        """0, 1, ... within a burst and after it; −1 before the first."""
+        """Frames since the beginning of the last burst; −1 before the first burst."""
         return (index - self.first) % self.every if index >= self.first else -1
 
     def hits(self, index: int) -> bool:
+        """Whether frame `index` lies in a burst."""
         return self.loss > 0 and 0 <= self.place(index) < self.frames
 
     def arrived(self, index: int, payloads: Mapping[int, bytes]) -> dict[int, bytes]:
-        """The payloads of frame `index` that come through. Key frames are never hit."""
+        """The payloads of frame `index` that come through, perhaps none. The caller leaves key frames out."""
         if not self.hits(index):
             return dict(payloads)
         draw = np.random.default_rng((self.seed, index))
-        lost = min(int(self.loss * len(payloads) + draw.random()), len(payloads) - 1)
+        lost = min(int(self.loss * len(payloads) + draw.random()), len(payloads))
         gone = {int(j) for j in draw.permutation(sorted(payloads))[:lost]}
         return {j: data for j, data in payloads.items() if j not in gone}

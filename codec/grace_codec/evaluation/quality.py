@@ -1,14 +1,20 @@
-"""How alike two luma planes are: SSIM and PSNR. Owns their definitions, for files, evaluation and calls alike."""
+"""What luma planes are like: SSIM and PSNR of two, spatial and temporal information of a sequence.
+
+Owns their definitions, for files, evaluation and calls alike."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from grace_codec.types import Plane
 
 MAX_SSIM_DB = 60.0
-"""Ceiling for pictures (nearly) without any difference, whose SSIM in dB would be infinite."""
+"""Ceiling for frames (nearly) without any difference, whose SSIM in dB would be infinite."""
 MAX_PSNR_DB = 100.0
 
 
@@ -44,4 +50,40 @@ def psnr_db(reference: Plane, shown: Plane) -> float:
 
 def _check_sizes(reference: Plane, shown: Plane) -> None:
     if reference.shape != shown.shape:
-        raise ValueError(f"pictures of different size: {reference.shape} and {shown.shape}")
+        raise ValueError(f"frames of different size: {reference.shape} and {shown.shape}")
+
+
+@dataclass(frozen=True, slots=True)
+class Complexity:
+    """How demanding a video is (ITU-T P.910, paper C.4): spatial and temporal information of luma.
+
+    si and ti are the largest over time (P.910 of 2008), mean_si and mean_ti the means, which no single cut decides."""
+
+    si: float
+    ti: float
+    mean_si: float
+    mean_ti: float
+
+
+def complexity(luma: Iterable[Plane]) -> Complexity:
+    """SI and TI of (H, W) uint8 planes in order; TI is 0 for a single frame. ValueError without any."""
+    spatial: list[float] = []
+    temporal: list[float] = [0.0]
+    before: Plane | None = None
+    for plane in luma:
+        spatial.append(spatial_information(plane))
+        if before is not None:
+            temporal.append(float(np.std(plane.astype(np.int16) - before)))
+        before = plane
+    if not spatial:
+        raise ValueError("the complexity of no frames")
+    differences = max(1, len(temporal) - 1)
+    return Complexity(max(spatial), max(temporal), sum(spatial) / len(spatial), sum(temporal) / differences)
+
+
+def spatial_information(plane: Plane) -> float:
+    """Standard deviation of the Sobel gradient's magnitude over the inner (H-2, W-2) pixels."""
+    y = plane.astype(np.float32)
+    down = y[:-2] + 2 * y[1:-1] + y[2:]
+    across = y[:, :-2] + 2 * y[:, 1:-1] + y[:, 2:]
+    return float(np.std(np.hypot(down[:, 2:] - down[:, :-2], across[2:] - across[:-2]), dtype=np.float64))

@@ -50,20 +50,24 @@ def check_identity(codec: GraceCodec, info: StreamInfo, path: Path) -> None:
 
 
 def decode_frames(codec: GraceCodec, reader: StreamReader, bursts: Bursts, start: int = 0) -> Iterator[Planes]:
-    """Pictures from frame `start` on. The file was coded without knowing of any loss, so nothing resyncs after it."""
+    """Planes of the frames from `start` on. The file was coded without knowing of any loss, so nothing resyncs after
+    it; a frame of which every payload is lost shows the frame before once more."""
     if not 0 <= start < len(reader):
         raise BitstreamError(f"frame {start}: the file has frames 0 to {len(reader) - 1}")
     reference: Reference | None = None
+    shown: Planes | None = None
     for index in range(reader.key_before(start), len(reader)):
         whole = reader.frame(index)
         arrived = whole.payloads if whole.key else bursts.arrived(index, whole.payloads)
         decoded = codec.decode(ReceivedFrame(index, whole.key, whole.total, arrived), reference)
-        if decoded.frame is None:
+        reference = decoded.reference
+        if decoded.frame is not None:
+            shown = decoded.frame.y, decoded.frame.u, decoded.frame.v
+        if shown is None or (decoded.frame is None and arrived):
             reason = next(iter(decoded.rejected.values()), "no payload")
             raise BitstreamError(f"frame {index} does not decode: {reason}")
-        reference = decoded.reference
         if index >= start:
-            yield decoded.frame.y, decoded.frame.u, decoded.frame.v
+            yield shown
 
 
 class VideoWriter:

@@ -4,7 +4,9 @@
   residual -> the same block transform as grace-lite with much wider branches -> latents; and back
 
 The same laws hold as in grace-lite: no biases behind anything that is zero, so zero motion and zero latents decode to
-exactly the reference. ReLU-family activations only. Planes are floats in 0..255; about 240 kMAC per pixel to encode.
+exactly the reference. ReLU-family activations only. Planes are floats in 0..255. Convolutions take 158 kMAC per luma
+pixel to encode (motion estimation 16, prediction 66, analysis 33, synthesis of the sender's own reference 43), and 109
+to decode.
 """
 
 from __future__ import annotations

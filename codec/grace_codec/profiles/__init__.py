@@ -33,10 +33,10 @@ class ProfileSpec:
 PROFILES: dict[str, ProfileSpec] = {
     s.name: s
     for s in (
-        ProfileSpec("grace-lite", 1, "trained jointly under simulated loss; CPU default"),
+        ProfileSpec("grace-lite", 1, "trained jointly under simulated loss; the default"),
         ProfileSpec("grace-p", 2, "ablation: trained without loss"),
         ProfileSpec("grace-d", 3, "ablation: grace-p with only its decoder trained under loss"),
-        ProfileSpec("grace", 4, "GPU quality; defined, its training plan is in TRAINING.md", trained=False),
+        ProfileSpec("grace", 4, "larger networks in PyTorch, not trained: TRAINING.md has the plan", trained=False),
     )
 }
 

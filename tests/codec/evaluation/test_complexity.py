@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grace_codec.evaluation.complexity import complexity, spatial_information
+from grace_codec.evaluation.quality import complexity, spatial_information
 
 
 def test_flat_and_still_pictures_have_no_information() -> None:
@@ -31,5 +31,5 @@ def test_temporal_information_is_the_spread_of_the_difference() -> None:
 
 
 def test_no_pictures_have_no_complexity() -> None:
-    with pytest.raises(ValueError, match="no pictures"):
+    with pytest.raises(ValueError, match="no frames"):
         complexity([])

@@ -14,11 +14,16 @@ def test_bursts_hit_three_frames_of_twelve() -> None:
     assert [i for i in range(32) if bursts.hits(i)] == [6, 7, 8, 18, 19, 20, 30, 31]
 
 
-def test_the_share_is_exact_on_average_and_one_payload_always_arrives() -> None:
-    bursts = Bursts(0.55, seed=3)
-    kept = [len(bursts.arrived(12 * k + 6, PAYLOADS)) for k in range(300)]
-    assert sum(kept) / 300 == pytest.approx(8 * 0.45, abs=0.15)
-    assert min(len(Bursts(0.99).arrived(6, {0: b"a", 1: b"b"})) for _ in range(5)) == 1
+@pytest.mark.parametrize(("loss", "count"), [(0.55, 8), (0.8, 2), (0.2, 1)])
+def test_the_share_is_exact_on_average_however_few_payloads_a_frame_has(loss: float, count: int) -> None:
+    payloads = {j: bytes([j]) for j in range(count)}
+    bursts = Bursts(loss, seed=3)
+    kept = [len(bursts.arrived(12 * k + 6, payloads)) for k in range(2000)]
+    assert sum(kept) / 2000 == pytest.approx(count * (1 - loss), abs=0.03)
+
+
+def test_a_frame_may_lose_all_of_its_payloads() -> None:
+    assert Bursts(0.99).arrived(6, {0: b"a", 1: b"b"}) == {}
 
 
 def test_other_frames_lose_nothing_and_draws_repeat() -> None:

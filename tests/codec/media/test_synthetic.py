@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from grace_codec.evaluation.complexity import complexity
+from grace_codec.evaluation.quality import complexity
 from grace_codec.media.synthetic import SCENES
 from grace_codec.media.synthetic.painting import sampled, sine, wander
 
