@@ -63,7 +63,7 @@ class Narrator:
                 self._operating_point(event)
             case FrameShown():
                 self._emit(
-                    event.at_us, "picture_shown",
+                    event.at_us, "frame_shown",
                     index=event.index, rtp_timestamp=event.rtp_timestamp, width=event.width, height=event.height,
                 )  # fmt: skip
             case ConnectionChanged():
@@ -83,7 +83,7 @@ class Narrator:
             case OperatingPointChanged():
                 self._operating_point(live.event)
             case CodecReady():
-                self._emit(live.event.at_us, "remark", by=self._by, text=f"codec ready in {live.event.took_us} us")
+                self._emit(live.event.at_us, "notice", by=self._by, text=f"codec ready in {live.event.took_us} us")
             case WorkFailed():
                 self._notice(live.event.at_us, f"{live.event.what} failed: {live.event.reason}", True)
             case _ if self._log is not None:
@@ -104,7 +104,7 @@ class Narrator:
         self._say(event.reason)
 
     def _notice(self, at_us: int, text: str, warning: bool) -> None:
-        self._emit(at_us, "remark", by=self._by, text=text)
+        self._emit(at_us, "notice", by=self._by, text=text)
         self._say(text, warning)
 
     def _emit(self, at_us: int, name: str, **facts: Fact) -> None:

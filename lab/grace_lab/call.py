@@ -18,7 +18,7 @@ from grace_codec.evaluation import quality
 from grace_codec.types import CodedFrame, Decoded, Frame
 from grace_lab.clock import VirtualClock
 from grace_lab.cost import ComputeCost, run_timed
-from grace_lab.log.events import log_receiver_event, log_sender_event
+from grace_lab.log.events import FrameQuality, log_receiver_event, log_rendered, log_sender_event
 from grace_lab.log.schema import SessionLog
 from grace_netsim.link.events import LinkDropped
 from grace_netsim.link.link import Link, LinkConfig
@@ -191,13 +191,13 @@ class Lab:
         del self._shown[frame_id]
 
     def _rendered(self, event: FrameReady) -> None:
-        shown, ssim, psnr = self._shown[event.frame_id], None, None
+        shown, measured = self._shown[event.frame_id], None
         if shown is not None and self._config.pixels:
             captured = self._source(event.frame_id)
-            ssim, psnr = quality.ssim(captured.y, shown.y), quality.psnr_db(captured.y, shown.y)
+            measured = FrameQuality(quality.ssim(captured.y, shown.y), quality.psnr_db(captured.y, shown.y))
             if self._on_shown is not None:
                 self._on_shown(captured, shown)
-        log_receiver_event(self._log, event, ssim=ssim, psnr=psnr)
+        log_rendered(self._log, event.at_us, event.frame_id, event.captured_us, measured)
 
 
 def _ignore(event: object) -> None:

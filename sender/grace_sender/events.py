@@ -44,7 +44,7 @@ class FrameEncoded:
 
 @dataclass(frozen=True, slots=True)
 class PacketLeft:
-    """A packet was handed to the network. `kind`: media, resend or padding; `bytes` with the RTP header."""
+    """A packet was handed to the network. `kind`: media, retransmission or padding; `bytes` with the RTP header."""
 
     at_us: int
     seq: int

@@ -174,7 +174,7 @@ class SenderSession:
             self._pacer.add_probe(probe, now_us)
         out = []
         for item, cluster in self._pacer.pop_due(now_us):
-            if item.kind == "resend":
+            if item.kind == "retransmission":
                 self._retransmitting.discard((item.frame_id, item.index))
                 self._sent.on_retransmitted(item.frame_id, item.index, now_us)
                 if item.frame_id < self._newest_key:  # nobody waits for it any more
@@ -274,7 +274,7 @@ class SenderSession:
         data = rtp.build_rtp(packet, config.transport_seq_id)
         self._controller.on_packet_sent(PacketSent(self._seq, now_us, len(data), cluster, padding > 0))
         self._events.append(PacketLeft(now_us, self._seq, item.frame_id, item.index, len(data), item.kind))
-        self._sent_lately(now_us).append((now_us, len(data), item.kind == "resend"))
+        self._sent_lately(now_us).append((now_us, len(data), item.kind == "retransmission"))
         self._seq += 1
         return data
 
@@ -314,5 +314,5 @@ class SenderSession:
         for item in self._sent.wanted(request, now_us):
             if (item.frame_id, item.index) not in self._retransmitting and item.frame_id >= self._newest_key:
                 self._retransmitting.add((item.frame_id, item.index))
-                again = replace(item, payload=media.mark_retransmitted(item.payload), kind="resend")
+                again = replace(item, payload=media.mark_retransmitted(item.payload), kind="retransmission")
                 self._enqueue(again, Priority.RETRANSMISSION, now_us)

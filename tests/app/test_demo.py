@@ -223,7 +223,7 @@ def test_size_keeps_the_shape_and_never_grows(tmp_path: Path) -> None:
 def shown_log(*sizes: tuple[int, int]) -> SessionLog:
     log = SessionLog()
     for index, (width, height) in enumerate(sizes):
-        log.emit(index, "picture_shown", index=index, rtp_timestamp=index, width=width, height=height)
+        log.emit(index, "frame_shown", index=index, rtp_timestamp=index, width=width, height=height)
     return log
 
 
@@ -244,7 +244,7 @@ def test_picture_for_which_the_record_had_no_time_is_passed_over(tmp_path: Path)
     (tmp_path / "r").write_bytes(b"".join(plane.tobytes() for plane in picture(10)))
     log = SessionLog()
     for index in (-1, 0):
-        log.emit(5, "picture_shown", index=index, rtp_timestamp=0, width=64, height=64)
+        log.emit(5, "frame_shown", index=index, rtp_timestamp=0, width=64, height=64)
     with PictureRecord(tmp_path / "r", log) as record:
         assert record.picture(0) is not None
         assert record.picture(-1) is None

@@ -65,7 +65,7 @@ def test_everything_that_happens_is_in_the_log(tmp_path: Path, capsys: pytest.Ca
     log.close()
     names = [event.name for event in read_log(tmp_path / "s.jsonl", may_be_cut=True)]
     assert names == [
-        "process_started", "remark", "connection_state", "operating_point", "frame_captured", "frame_captured",
+        "process_started", "notice", "connection_state", "operating_point", "frame_captured", "frame_captured",
         "frame_skipped", "process_ended",
     ]  # fmt: skip
     told = capsys.readouterr().err

@@ -132,7 +132,7 @@ def test_whole_frame_scheme_shows_no_partial_frame_and_retransmits() -> None:
     log = call(link(loss=0.03), whole=True, seconds=10)
     figures = measure(log)
     assert figures["frames_partial"] == 0
-    assert figures["resend_ratio"] > 0.01  # type: ignore[operator]
+    assert figures["retransmission_ratio"] > 0.01  # type: ignore[operator]
     assert all(event.facts["received"] == event.facts["total"] for event in log.named("frame_decoded"))
     shown = [event.integer("frame_id") for event in log.named("frame_rendered")]
     assert shown == sorted(shown)

@@ -12,7 +12,7 @@ from grace_codec.baselines.stub import StubCodec
 from grace_codec.types import Frame
 from grace_lab.call import CallConfig, Lab
 from grace_lab.cost import ComputeCost
-from grace_lab.log.events import log_receiver_event, log_sender_event
+from grace_lab.log.events import FrameQuality, log_receiver_event, log_rendered, log_sender_event
 from grace_lab.log.file import write_log
 from grace_lab.log.schema import SessionLog
 from grace_netsim.link.link import LinkConfig
@@ -69,13 +69,10 @@ RECEIVER_LINES = [
     ),
     (
         FrameReady(1000, 1, 100),
-        (
-            '{"at_us":1000,"event":"frame_rendered","frame_id":1,"captured_us":100,"delay_us":900,"ssim":0.9876543,'
-            '"psnr":40.1235}'
-        ),
+        '{"at_us":1000,"event":"frame_ready","frame_id":1,"captured_us":100,"delay_us":900}',
     ),
     (FrameLost(8, 2, "nothing came"), '{"at_us":8,"event":"frame_lost","frame_id":2,"reason":"nothing came"}'),
-    (KeyFrameRequested(9, 4), '{"at_us":9,"event":"key_frame_requested","last_frame_id":4}'),
+    (KeyFrameRequested(9, 4), '{"at_us":9,"event":"pli_sent","last_frame_id":4}'),
     (
         DatagramRejected(11, "odd", 4),
         '{"at_us":11,"event":"datagram_rejected","by":"receiver","reason":"odd","bytes":4}',
@@ -110,8 +107,19 @@ def test_sender_event_is_one_line(event: object, line: str) -> None:
 @pytest.mark.parametrize(("event", "line"), RECEIVER_LINES)
 def test_receiver_event_is_one_line(event: object, line: str) -> None:
     log = SessionLog()
-    log_receiver_event(log, event, decode_us=9, ssim=0.98765432, psnr=40.12346)
+    log_receiver_event(log, event, decode_us=9)
     assert [event.to_json() for event in log] == [line]
+
+
+def test_rendered_frame_is_one_line_with_its_quality_where_it_was_measured() -> None:
+    log = SessionLog()
+    log_rendered(log, 1000, 1, 100, FrameQuality(0.98765432, 40.12346))
+    log_rendered(log, 1040, 2, 140, None)
+    start = '"event":"frame_rendered","frame_id"'
+    assert [event.to_json() for event in log] == [
+        f'{{"at_us":1000,{start}:1,"captured_us":100,"delay_us":900,"ssim":0.9876543,"psnr":40.1235}}',
+        f'{{"at_us":1040,{start}:2,"captured_us":140,"delay_us":900,"ssim":null,"psnr":null}}',
+    ]
 
 
 def test_what_is_no_fact_is_passed_over() -> None:

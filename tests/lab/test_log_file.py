@@ -119,8 +119,8 @@ class FullDisk(io.StringIO):
 
 def test_full_disk_does_not_disturb_the_call() -> None:
     log = LogWriter(FullDisk())
-    log.emit(1, "remark", by="sender", text="one")
-    log.emit(2, "remark", by="sender", text="two")
+    log.emit(1, "notice", by="sender", text="one")
+    log.emit(2, "notice", by="sender", text="two")
     assert log.error is not None
     log.close()
     assert log.error.errno == errno.ENOSPC

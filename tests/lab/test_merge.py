@@ -12,7 +12,8 @@ from grace_codec.types import Frame
 from grace_lab.call import CallConfig, Lab
 from grace_lab.cost import ComputeCost
 from grace_lab.errors import LogError
-from grace_lab.log.merge import PictureQuality, ProcessLogs, captures, merge, showings
+from grace_lab.log.events import FrameQuality
+from grace_lab.log.merge import ProcessLogs, captures, merge, showings
 from grace_lab.log.schema import SessionLog, parse_event
 from grace_lab.metrics import METRICS, measure
 from grace_netsim.link.link import LinkConfig
@@ -28,7 +29,7 @@ FACTS: dict[str, int | float | str] = {
     "cc": "gcc", "loss_control": "v2", "owd_ms": 100.0, "queue_packets": 25,
 }  # fmt: skip
 OF_RELAY = {"packet_dropped", "link_capacity", "link_queue"}
-OF_RECEIVER = {"packet_received", "frame_decoded", "frame_lost", "key_frame_requested"}
+OF_RECEIVER = {"packet_received", "frame_decoded", "frame_lost", "pli_sent"}
 
 
 def lab_call() -> SessionLog:
@@ -62,7 +63,7 @@ def told_by_three(call: SessionLog) -> ProcessLogs:
         at_us = event.at_us + BOOT_US
         if event.name == "frame_rendered":
             shown = {"rtp_timestamp": rtp_timestamp(event.integer("captured_us") + BOOT_US), "width": 64, "height": 64}
-            logs["receiver"].emit(at_us, "picture_shown", index=index, **shown)
+            logs["receiver"].emit(at_us, "frame_shown", index=index, **shown)
             index += 1
         elif event.name not in ("session_started", "session_ended"):
             by = "relay" if event.name in OF_RELAY else "receiver" if event.name in OF_RECEIVER else "sender"
@@ -90,7 +91,7 @@ def test_what_is_written_can_be_read_again() -> None:
 
 
 def test_quality_of_pictures_finds_its_frames() -> None:
-    merged = merge(told_by_three(lab_call()), FACTS, {30: PictureQuality(0.95, 38.0)})
+    merged = merge(told_by_three(lab_call()), FACTS, {30: FrameQuality(0.95, 38.0)})
     found = [event for event in merged.named("frame_rendered") if event.facts["frame_id"] == 30]
     assert [(event.facts["ssim"], event.facts["psnr"]) for event in found] == [(0.95, 38.0)]
 
@@ -112,7 +113,7 @@ def plain_call() -> ProcessLogs:
         else:
             shown = {"rtp_timestamp": timestamp, "width": 64, "height": 64}
             delay_us = 150_000 if frame_id == 0 else 450_000
-            receiver.emit(captured_us + delay_us, "picture_shown", index=frame_id // 2, **shown)
+            receiver.emit(captured_us + delay_us, "frame_shown", index=frame_id // 2, **shown)
     relay.emit(BOOT_US + 90_000, "packet_relayed", direction="down", kind="feedback", bytes=60)
     relay.emit(BOOT_US + 90_000, "packet_dropped", direction="down", kind="feedback", bytes=60, seq=-1, reason="iid")
     relay.emit(BOOT_US + 95_000, "packet_relayed", direction="up", kind="other", bytes=100)
@@ -155,7 +156,7 @@ def test_what_the_link_does_after_the_call_is_left_out() -> None:
 
 def test_pictures_of_another_call_are_left_out() -> None:
     logs = plain_call()
-    logs.receiver.emit(BOOT_US + 1, "picture_shown", index=2, rtp_timestamp=12345, width=64, height=64)
+    logs.receiver.emit(BOOT_US + 1, "frame_shown", index=2, rtp_timestamp=12345, width=64, height=64)
     assert [showing.index for showing in showings(logs)] == [0, 1]
 
 
@@ -169,7 +170,7 @@ def test_sender_that_captured_nothing_is_an_error() -> None:
 def test_clocks_of_two_machines_are_an_error() -> None:
     logs = plain_call()
     receiver = SessionLog()
-    receiver.emit(1_000_000, "picture_shown", index=0, rtp_timestamp=0xFFFFFF00, width=64, height=64)
+    receiver.emit(1_000_000, "frame_shown", index=0, rtp_timestamp=0xFFFFFF00, width=64, height=64)
     with pytest.raises(LogError, match="two machines"):
         merge(ProcessLogs(sender=logs.sender, receiver=receiver, relay=logs.relay), FACTS)
 
@@ -200,7 +201,7 @@ LINES = st.lists(
     st.one_of(
         lines_of("frame_captured", ("frame_id", "captured_us")),
         lines_of("frame_skipped", ("frame_id",), reason="x"),
-        lines_of("picture_shown", ("index", "rtp_timestamp", "width", "height")),
+        lines_of("frame_shown", ("index", "rtp_timestamp", "width", "height")),
         lines_of("packet_relayed", ("bytes",), direction="up", kind="media"),
         lines_of("link_capacity", ("bps",)),
     ),

@@ -100,12 +100,12 @@ def test_call_without_any_picture_is_one_stall() -> None:
 
 def test_bitrate_counts_retransmissions_and_padding_but_no_feedback() -> None:
     log = call([50] * 10)
-    for seq, kind in enumerate(["media", "resend", "padding", "feedback"]):
+    for seq, kind in enumerate(["media", "retransmission", "padding", "feedback"]):
         log.emit(seq, "packet_sent", seq=seq, frame_id=0, index=0, bytes=1000, kind=kind)
     log.emit(9, "packet_dropped", seq=0, reason="queue full", kind="media")
     log.emit(9, "packet_dropped", seq=3, reason="queue full", kind="feedback")
     assert metric("bitrate_bps", log) == pytest.approx(24_000)
-    assert metric("resend_ratio", log) == 0.5
+    assert metric("retransmission_ratio", log) == 0.5
     assert metric("packet_loss_ratio", log) == pytest.approx(1 / 3)
 
 

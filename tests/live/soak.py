@@ -86,7 +86,7 @@ def watch(children: list[Child], logs: dict[str, Path], minutes: float) -> list[
     while not wrong and children[-1].status is None and time.monotonic() < started_s + 60 * minutes + 120:
         now_s = time.monotonic()
         shown.poll()
-        count = shown.counts.get("picture_shown", 0)
+        count = shown.counts.get("frame_shown", 0)
         if count > pictures:
             pictures, last_picture_s = count, now_s
         if now_s - last_picture_s > SILENT_S and now_s < started_s + 60 * minutes:
@@ -107,7 +107,7 @@ def print_row(minute: float, rows: list[list[Sample]], shown: LogFollower) -> No
         f"{now.rss_mib:13.1f} {now.threads:3} {100 * (now.cpu_s - then.cpu_s) / EVERY_S:4.0f}"
         for now, then in zip(rows[-1], before, strict=True)
     ]
-    print(f"{minute:6.1f}  " + "  ".join(cells) + f"   {shown.counts.get('picture_shown', 0):6}", flush=True)
+    print(f"{minute:6.1f}  " + "  ".join(cells) + f"   {shown.counts.get('frame_shown', 0):6}", flush=True)
 
 
 def unsteady(names: list[str], rows: list[list[Sample]]) -> list[str]:

@@ -26,12 +26,12 @@ def test_pictures_arrive_and_both_logs_name_them(tmp_path: Path, scheme: str, lo
     there = receiver(tmp_path, port, "--scheme", scheme, "--record", "film.mp4", "--event-loop", loop)
     here = sender(tmp_path, port, "--scheme", scheme, "--event-loop", loop, *SMALL)
     with apps(there, here):
-        there.wait_for("picture_shown", 12)
+        there.wait_for("frame_shown", 12)
         assert here.end() == 0
         there.wait_until(lambda: "hung up" in there.says(), "the end of the call")
         assert there.end(signal.SIGTERM) == 0
     captured = {event.facts["rtp_timestamp"]: event for event in here.events("frame_captured") if _was_sent(event)}
-    shown = there.events("picture_shown")
+    shown = there.events("frame_shown")
     assert [event.integer("index") for event in shown] == list(range(len(shown)))
     assert all(event.integer("rtp_timestamp") in captured for event in shown)
     assert all(event.at_us >= captured[event.integer("rtp_timestamp")].integer("captured_us") for event in shown)
@@ -51,20 +51,20 @@ def test_call_comes_back_when_either_side_is_killed(tmp_path: Path) -> None:
     first = receiver(tmp_path, port, *scheme, "--record", "first.mp4", name="first")
     here = sender(tmp_path, port, *scheme, *SMALL)
     with apps(first, here):
-        first.wait_for("picture_shown", 8)
+        first.wait_for("frame_shown", 8)
         first.process.kill()
         first.process.wait()
         second = receiver(tmp_path, port, *scheme, name="second")
         with apps(second):
-            second.wait_for("picture_shown", 5)  # the same sender called again
+            second.wait_for("frame_shown", 5)  # the same sender called again
             here.process.kill()
             again = sender(
                 tmp_path, port, *scheme, *SMALL, name="again"
             )  # another session: waits until the first is dead
             with apps(again):
-                shown = len(second.events("picture_shown"))
+                shown = len(second.events("frame_shown"))
                 again.wait_for("frame_captured", 5)
-                second.wait_for("picture_shown", shown + 5)
+                second.wait_for("frame_shown", shown + 5)
                 assert again.end(signal.SIGTERM) == 0
                 assert second.end() == 0
     assert "nothing from the peer" in here.says()
@@ -75,7 +75,7 @@ def test_one_call_at_a_time_and_only_with_the_token(tmp_path: Path) -> None:
     there = receiver(tmp_path, port, "--scheme", "vp8", "--token", "right-token")
     here = sender(tmp_path, port, *scheme, *SMALL, "--token", "right-token")
     with apps(there, here):
-        there.wait_for("picture_shown", 3)
+        there.wait_for("frame_shown", 3)
         stranger = sender(tmp_path, port, *scheme, *SMALL, "--token", "wrong-token", name="stranger")
         other = sender(tmp_path, port, *scheme, *SMALL, "--token", "right-token", "--give-up", "1", name="other")
         with apps(stranger, other):
@@ -83,8 +83,8 @@ def test_one_call_at_a_time_and_only_with_the_token(tmp_path: Path) -> None:
             assert other.process.wait(PATIENCE_S) == 3
         assert "wrong or missing token" in stranger.says()
         assert "busy: another call is going on here" in other.says()
-        shown = len(there.events("picture_shown"))
-        there.wait_for("picture_shown", shown + 3)
+        shown = len(there.events("frame_shown"))
+        there.wait_for("frame_shown", shown + 3)
 
 
 def test_file_ends_the_call_and_once_the_receiver(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_file_ends_the_call_and_once_the_receiver(tmp_path: Path) -> None:
         assert here.process.wait(PATIENCE_S) == 0
         assert there.process.wait(PATIENCE_S) == 0
     assert [event.integer("picture") for event in here.events("frame_captured")] == list(range(15))
-    shown = there.events("picture_shown")
+    shown = there.events("frame_shown")
     assert (tmp_path / "shown.yuv").stat().st_size == len(shown) * 64 * 64 * 3 // 2 > 0
 
 
@@ -112,11 +112,11 @@ def test_scheme_that_the_peer_has_not_becomes_vp8(tmp_path: Path) -> None:
     there = receiver(tmp_path, port, "--scheme", "vp8")
     here = sender(tmp_path, port, "--scheme", "stub", *SMALL)
     with apps(there, here):
-        there.wait_for("picture_shown", 3)
+        there.wait_for("frame_shown", 3)
         assert here.end() == 0
     assert "the peer has no GRACE that fits ours: sending VP8 instead" in here.says()
     captured = {event.facts["rtp_timestamp"] for event in here.events("frame_captured") if _was_sent(event)}
-    assert {event.integer("rtp_timestamp") for event in there.events("picture_shown")} <= captured
+    assert {event.integer("rtp_timestamp") for event in there.events("frame_shown")} <= captured
 
 
 def test_sender_waits_for_a_receiver_that_starts_later_and_ends_while_it_waits(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ async def test_browser_calls_and_its_camera_is_recorded(tmp_path: Path) -> None:
     with apps(there), (tmp_path / "browser.txt").open("wb") as out:
         browser = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
         try:
-            await asyncio.to_thread(there.wait_for, "picture_shown", 20)
+            await asyncio.to_thread(there.wait_for, "frame_shown", 20)
         finally:
             browser.terminate()
             await asyncio.to_thread(browser.wait, 30)

@@ -147,10 +147,10 @@ def test_kinds_are_told_by_the_first_bytes() -> None:
 def test_labels_read_what_srtp_leaves_in_the_clear() -> None:
     ids = MediaIds(5, frozenset({98}))
     media = build_rtp(RtpPacket(97, 1, 9_000, 1, b"encrypted", transport_seq=77), 5) + b"\xff" * 10
-    resend = build_rtp(RtpPacket(98, 1, 9_000, 1, b"encrypted", transport_seq=78), 5) + b"\xff" * 10
+    retransmission = build_rtp(RtpPacket(98, 1, 9_000, 1, b"encrypted", transport_seq=78), 5) + b"\xff" * 10
     padding = build_rtp(RtpPacket(97, 1, 9_000, 1, b"", transport_seq=79, padding_bytes=200), 5) + b"\xff" * 10
     assert label_of(media, ids) == Label("media", 77, 9_000)
-    assert label_of(resend, ids) == Label("resend", 78, 9_000)
+    assert label_of(retransmission, ids) == Label("retransmission", 78, 9_000)
     assert label_of(padding, ids) == Label("padding", 79, 9_000)
     assert label_of(media, MediaIds()) == Label("media", None, 9_000)
     assert label_of(b"\x90\x60", ids) == Label("media")

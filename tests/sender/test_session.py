@@ -161,7 +161,7 @@ def test_lost_packet_is_retransmitted_once_and_marked() -> None:
     tell(session, Nack(0, 0b010), at_us=60_000)
     packets = drain(session, 60_000, 200_000)
     assert [(p.index, p.retransmitted, p.payload) for p in packets] == [(1, True, b"k1")]
-    assert [event.kind for event in events_of(session) if isinstance(event, PacketLeft)].count("resend") == 1
+    assert [event.kind for event in events_of(session) if isinstance(event, PacketLeft)].count("retransmission") == 1
 
 
 def test_frames_before_a_key_frame_are_not_retransmitted() -> None:

@@ -91,7 +91,7 @@ def seen_network(network: RateSeries, logs: ProcessLogs) -> RateSeries:
 
 
 def _begins(event: Event) -> bool:
-    return event.text("direction") == "up" and event.text("kind") in ("media", "padding", "resend")
+    return event.text("direction") == "up" and event.text("kind") in ("media", "padding", "retransmission")
 
 
 def _milliseconds(us: int | None) -> float:

@@ -151,7 +151,7 @@ def _watch(settings: DemoSettings, members: Crew, sender: Child, files: CallFile
                 raise sender.failure(f"captured nothing within {START_S:g} s")
             if waited_s > START_S + settings.seconds + OVERTIME_S:
                 raise sender.failure("did not come to an end")
-            pictures = shown.counts.get("picture_shown", 0)
+            pictures = shown.counts.get("frame_shown", 0)
             report(f"{captured} captured, {pictures} shown" if captured else "connecting", captured / settings.frames)
             time.sleep(POLL_S)
         members.check()

@@ -12,7 +12,8 @@ from statistics import median
 
 from grace_codec.evaluation.quality import ssim_to_db
 from grace_codec.media.clip import VideoClip, open_clip
-from grace_lab.log.merge import PictureQuality, ProcessLogs, Showing, captures, merge, showings
+from grace_lab.log.events import FrameQuality
+from grace_lab.log.merge import ProcessLogs, Showing, captures, merge, showings
 from grace_lab.log.schema import SessionLog
 from grace_rtc.demo.call import CallFiles
 from grace_rtc.demo.film import Moment, Panel, write_received, write_side_by_side
@@ -32,7 +33,7 @@ class Outcome:
     logs: ProcessLogs
     log: SessionLog
     shown: tuple[Showing, ...]
-    quality: Mapping[int, PictureQuality]
+    quality: Mapping[int, FrameQuality]
     sent: Sent
 
     @property

@@ -16,7 +16,8 @@ from grace_codec.media.clip import split_i420
 from grace_codec.media.video_file import MAX_SOURCE_SIDE_PX, Planes
 from grace_codec.types import Plane
 from grace_lab.errors import LogError
-from grace_lab.log.merge import PictureQuality, Showing
+from grace_lab.log.events import FrameQuality
+from grace_lab.log.merge import Showing
 from grace_lab.log.schema import SessionLog
 
 
@@ -57,7 +58,7 @@ class PictureRecord:
 def _places(receiver: SessionLog) -> Iterator[tuple[int, tuple[int, int, int]]]:
     """(index, (offset, width, height)) of each picture in the record; index -1: shown, but not recorded."""
     offset, number = 0, 0
-    for event in receiver.named("picture_shown"):
+    for event in receiver.named("frame_shown"):
         index, width, height = (event.integer(name) for name in ("index", "width", "height"))
         if index == -1:
             continue
@@ -71,17 +72,17 @@ def _places(receiver: SessionLog) -> Iterator[tuple[int, tuple[int, int, int]]]:
 
 def measured(
     shown: Iterable[Showing], record: PictureRecord, captured: Callable[[int], Planes]
-) -> dict[int, PictureQuality]:
+) -> dict[int, FrameQuality]:
     """frame_id -> quality of the picture shown of it, at the size it was captured: what the viewer sees.
 
     `captured(picture)` gives a picture of the clip."""
-    found: dict[int, PictureQuality] = {}
+    found: dict[int, FrameQuality] = {}
     for showing in shown:
         planes = record.picture(showing.index)
         if planes is not None:
             sent = captured(showing.capture.picture)[0]
             luma = scaled(planes[0], sent.shape[1], sent.shape[0])
-            found[showing.capture.frame_id] = PictureQuality(quality.ssim(sent, luma), quality.psnr_db(sent, luma))
+            found[showing.capture.frame_id] = FrameQuality(quality.ssim(sent, luma), quality.psnr_db(sent, luma))
     return found
 
 

@@ -1,9 +1,11 @@
-"""Events of the two sessions as lines of a call's log: the same lines from the lab and from live processes.
+"""Writes the events of the two sessions into a log: the lab and live processes log the same lines.
 
-Owns which fact goes where. Refuses to know who runs the sessions and where the lines end up (`EventLog`).
+A session's event becomes one line of `schema`; where the line goes is the matter of the `EventLog`.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from grace_receiver.events import FrameDecoded, FrameLost, FrameReady, KeyFrameRequested, PacketArrived
 from grace_sender.events import FrameEncoded, FrameSkipped, KeyFrameForced, PacketLeft, RateChanged, Resynced
@@ -11,10 +13,18 @@ from grace_transport.event_log import EventLog
 from grace_transport.machine import DatagramRejected
 
 
-def log_sender_event(log: EventLog, event: object, encode_us: int = 0) -> None:
-    """Write what a sender session reported. `encode_us`: what encoding took, for FrameEncoded.
+@dataclass(frozen=True, slots=True)
+class FrameQuality:
+    """How close a shown frame is to the captured one: SSIM (0 to 1) and PSNR in dB, both of luma."""
 
-    Orders (EncodeWanted) and what is not an event of a sender are passed over."""
+    ssim: float
+    psnr: float
+
+
+def log_sender_event(log: EventLog, event: object, encode_us: int = 0) -> None:
+    """Write what a sender session reported. `encode_us`: how long encoding took, for FrameEncoded.
+
+    Orders to the driver (EncodeWanted) and events of others are not logged."""
     match event:
         case PacketLeft():
             log.emit(
@@ -45,13 +55,10 @@ def log_sender_event(log: EventLog, event: object, encode_us: int = 0) -> None:
             _log_rejected(log, event, "sender")
 
 
-def log_receiver_event(
-    log: EventLog, event: object, decode_us: int = 0, ssim: float | None = None, psnr: float | None = None
-) -> None:
-    """Write what a receiver session reported. `decode_us`: what decoding took, for FrameDecoded; `ssim` (0..1) and
-    `psnr` (dB) of the picture shown, for FrameReady, None where nobody compared it yet.
+def log_receiver_event(log: EventLog, event: object, decode_us: int = 0) -> None:
+    """Write what a receiver session reported. `decode_us`: how long decoding took, for FrameDecoded.
 
-    Orders (DecodeWanted, CarryWanted) and what is not an event of a receiver are passed over."""
+    Orders to the driver (DecodeWanted, CarryWanted) and events of others are not logged."""
     match event:
         case PacketArrived():
             log.emit(event.at_us, "packet_received", seq=event.seq)
@@ -62,18 +69,28 @@ def log_receiver_event(
                 decode_us=decode_us, lineage=event.lineage,
             )  # fmt: skip
         case FrameReady():
+            delay_us = event.at_us - event.captured_us
             log.emit(
-                event.at_us, "frame_rendered",
-                frame_id=event.frame_id, captured_us=event.captured_us, delay_us=event.at_us - event.captured_us,
-                ssim=None if ssim is None else round(ssim, 7), psnr=None if psnr is None else round(psnr, 4),
+                event.at_us, "frame_ready",
+                frame_id=event.frame_id, captured_us=event.captured_us, delay_us=delay_us,
             )  # fmt: skip
         case FrameLost():
             log.emit(event.at_us, "frame_lost", frame_id=event.frame_id, reason=event.reason)
         case KeyFrameRequested():
-            log.emit(event.at_us, "key_frame_requested", last_frame_id=event.last_frame_id)
+            log.emit(event.at_us, "pli_sent", last_frame_id=event.last_frame_id)
         case DatagramRejected():
             _log_rejected(log, event, "receiver")
 
 
 def _log_rejected(log: EventLog, event: DatagramRejected, by: str) -> None:
     log.emit(event.at_us, "datagram_rejected", by=by, reason=event.reason, bytes=event.size_bytes)
+
+
+def log_rendered(log: EventLog, at_us: int, frame_id: int, captured_us: int, quality: FrameQuality | None) -> None:
+    """Write that a frame came onto the screen at `at_us`. `quality`: None where nobody compared the pixels."""
+    log.emit(
+        at_us, "frame_rendered",
+        frame_id=frame_id, captured_us=captured_us, delay_us=at_us - captured_us,
+        ssim=None if quality is None else round(quality.ssim, 7),
+        psnr=None if quality is None else round(quality.psnr, 4),
+    )  # fmt: skip

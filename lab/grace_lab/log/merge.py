@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from grace_lab.errors import LogError
+from grace_lab.log.events import FrameQuality, log_rendered
 from grace_lab.log.schema import Event, SessionLog
 from grace_transport.event_log import Fact
 from grace_transport.wire.media import rtp_timestamp
@@ -23,17 +24,9 @@ SRTP_TAG_BYTES: Final = 16  # RFC 7714; the sender's own figures are without it,
 _OF_SENDER: Final = frozenset(
     {"frame_encoded", "frame_skipped", "packet_sent", "rate_target", "resync", "key_frame_forced", "operating_point"}
 )
-_OF_RECEIVER: Final = frozenset({"packet_received", "frame_decoded", "frame_lost", "key_frame_requested"})
+_OF_RECEIVER: Final = frozenset({"packet_received", "frame_decoded", "frame_lost", "pli_sent"})
 _OF_RELAY: Final = frozenset({"link_queue", "link_capacity"})
-_OF_ALL: Final = frozenset({"datagram_rejected", "connection_state", "remark"})
-
-
-@dataclass(frozen=True, slots=True)
-class PictureQuality:
-    """Of a shown picture against the captured one: SSIM 0..1, luma PSNR in dB."""
-
-    ssim: float
-    psnr: float
+_OF_ALL: Final = frozenset({"datagram_rejected", "connection_state", "notice"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +76,7 @@ def showings(logs: ProcessLogs) -> list[Showing]:
     Raises LogError where the clocks of the two logs are not one."""
     known = captures(logs.sender)
     first: dict[int, Showing] = {}
-    for event in logs.receiver.named("picture_shown"):
+    for event in logs.receiver.named("frame_shown"):
         capture = known.get(event.integer("rtp_timestamp") & 0xFFFFFFFF)
         if capture is not None and capture.frame_id not in first:
             if event.at_us < capture.captured_us:
@@ -97,9 +90,9 @@ def showings(logs: ProcessLogs) -> list[Showing]:
 
 
 def merge(
-    logs: ProcessLogs, facts: Mapping[str, Fact], pictures: Mapping[int, PictureQuality] | None = None
+    logs: ProcessLogs, facts: Mapping[str, Fact], quality: Mapping[int, FrameQuality] | None = None
 ) -> SessionLog:
-    """The whole call as the lab would have logged it. `facts` go into session_started; `pictures`: frame_id -> quality.
+    """The whole call as the lab would have logged it. `facts` go into session_started; `quality` is by frame id.
 
     Raises LogError for logs that are not of one call."""
     known = captures(logs.sender)
@@ -108,7 +101,7 @@ def merge(
         *_captured(logs.sender),
         *(event for event in logs.sender if event.name in _OF_SENDER | _OF_ALL),
         *(event for event in logs.receiver if event.name in _OF_RECEIVER | _OF_ALL),
-        *_rendered(logs, pictures or {}),
+        *_rendered(logs, quality or {}),
         *_relayed(logs, known),
     ]
     end_us = max(capture.captured_us for capture in known.values()) + TAIL_US
@@ -127,21 +120,12 @@ def _captured(sender: SessionLog) -> Iterator[Event]:
         yield Event(event.integer("captured_us"), event.name, event.facts)
 
 
-def _rendered(logs: ProcessLogs, pictures: Mapping[int, PictureQuality]) -> Iterator[Event]:
+def _rendered(logs: ProcessLogs, quality: Mapping[int, FrameQuality]) -> SessionLog:
+    rendered = SessionLog()
     for showing in showings(logs):
         capture = showing.capture
-        quality = pictures.get(capture.frame_id)
-        yield Event(
-            showing.at_us,
-            "frame_rendered",
-            {
-                "frame_id": capture.frame_id,
-                "captured_us": capture.captured_us,
-                "delay_us": showing.at_us - capture.captured_us,
-                "ssim": None if quality is None else round(quality.ssim, 7),
-                "psnr": None if quality is None else round(quality.psnr, 4),
-            },
-        )
+        log_rendered(rendered, showing.at_us, capture.frame_id, capture.captured_us, quality.get(capture.frame_id))
+    return rendered
 
 
 def _relayed(logs: ProcessLogs, known: Mapping[int, Capture]) -> Iterator[Event]:
@@ -162,7 +146,7 @@ def _relayed(logs: ProcessLogs, known: Mapping[int, Capture]) -> Iterator[Event]
 
 
 def _is_video(event: Event) -> bool:
-    return (event.text("kind") or "media") in ("media", "resend", "padding")
+    return (event.text("kind") or "media") in ("media", "retransmission", "padding")
 
 
 def _sent(event: Event, known: Mapping[int, Capture]) -> Event:

@@ -55,7 +55,7 @@ SCHEMA: Final[Mapping[str, Mapping[str, _Types]]] = {
     "link_capacity": {"bps": _INT},
     "resync": {"frame_id": _INT, "base": _INT, "decoded": _INT, "replayed": _INT},
     "key_frame_forced": {"frame_id": _INT, "reason": _TEXT},
-    "key_frame_requested": {"last_frame_id": _INT},
+    "pli_sent": {"last_frame_id": _INT},
     "datagram_rejected": {"by": _TEXT, "reason": _TEXT, "bytes": _INT},
     "session_ended": {},
     # The rest comes from live processes only; `by` is "sender", "receiver" or "netsim".
@@ -63,13 +63,14 @@ SCHEMA: Final[Mapping[str, Mapping[str, _Types]]] = {
     "process_ended": {"by": _TEXT, "reason": _TEXT},
     "connection_state": {"by": _TEXT, "state": _TEXT},
     "operating_point": {"width": _INT, "height": _INT, "fps": _NUMBER, "reason": _TEXT},
-    "picture_shown": {"index": _INT, "rtp_timestamp": _INT, "width": _INT, "height": _INT},
+    "frame_ready": {"frame_id": _INT, "captured_us": _INT, "delay_us": _INT},
+    "frame_shown": {"index": _INT, "rtp_timestamp": _INT, "width": _INT, "height": _INT},
     "packet_relayed": {"direction": _TEXT, "kind": _TEXT, "bytes": _INT},
-    "remark": {"by": _TEXT, "text": _TEXT},
+    "notice": {"by": _TEXT, "text": _TEXT},
 }
 """Event name -> the facts it must carry, with their JSON types. Any event may carry more (docs/demo.md lists them)."""
 
-PACKET_KINDS: Final = frozenset({"media", "resend", "padding", "feedback"})
+PACKET_KINDS: Final = frozenset({"media", "retransmission", "padding", "feedback"})
 
 
 @dataclass(frozen=True, slots=True)

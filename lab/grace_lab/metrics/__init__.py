@@ -38,7 +38,7 @@ METRICS: Final[dict[str, Metric]] = {
     "startup_ms": Metric(delay.startup_ms, "ms", "First capture to first picture", digits=1),
     "packet_loss_ratio": Metric(traffic.packet_loss_ratio, "", "Packets that the network dropped", digits=4),
     "frame_loss_ratio": Metric(traffic.frame_loss_ratio, "", "Share of its packets that a frame lacked", digits=4),
-    "resend_ratio": Metric(traffic.resend_ratio, "", "Bytes that were sent again", digits=4),
+    "retransmission_ratio": Metric(traffic.retransmission_ratio, "", "Bytes that were sent again", digits=4),
     "frames_captured": Metric(traffic.frames_captured, "", "Frames captured", "", 0),
     "frames_skipped": Metric(traffic.frames_skipped, "", "Frames that the sender did not encode", digits=0),
     "frames_rendered": Metric(traffic.frames_rendered, "", "Frames shown within 400 ms", "higher", 0),

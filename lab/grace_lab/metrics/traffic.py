@@ -13,14 +13,14 @@ def bitrate_bps(log: SessionLog) -> float | None:
     return sent * 8e6 / length_us if length_us else None
 
 
-def resend_ratio(log: SessionLog) -> float | None:
+def retransmission_ratio(log: SessionLog) -> float | None:
     """Bytes of retransmitted packets over the bytes of all media and retransmissions."""
-    size = {"media": 0, "resend": 0}
+    size = {"media": 0, "retransmission": 0}
     for event in log.named("packet_sent"):
         if (kind := event.text("kind")) in size:
             size[kind] += event.integer("bytes")
     total = sum(size.values())
-    return size["resend"] / total if total else None
+    return size["retransmission"] / total if total else None
 
 
 def packet_loss_ratio(log: SessionLog) -> float | None:

@@ -55,7 +55,7 @@ class MediaIds:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A datagram as the log names it: `kind` is media, resend, padding, feedback or other. None: not known."""
+    """A datagram as the log names it: `kind` is media, retransmission, padding, feedback or other. None: not known."""
 
     kind: str
     seq: int | None = None  # transport-wide, 16 bit
@@ -71,5 +71,5 @@ def label_of(data: bytes, ids: MediaIds) -> Label:
         packet = parse_rtp(bytes((data[0] & ~_PADDING,)) + data[1:_HEADERS_BYTES], ids.transport_seq_id)
     except WireFormatError:
         return Label("media")
-    name = "resend" if packet.payload_type in ids.rtx_types else "padding" if data[0] & _PADDING else "media"
+    name = "retransmission" if packet.payload_type in ids.rtx_types else "padding" if data[0] & _PADDING else "media"
     return Label(name, packet.transport_seq, packet.timestamp)

@@ -131,7 +131,7 @@ class Relay:
         if self._directions["up"].started_us is None:
             for direction in self._directions.values():
                 direction.start(at_us)
-            self._log.emit(at_us, "remark", by=NETSIM, text="time 0 of the link: traces begin")
+            self._log.emit(at_us, "notice", by=NETSIM, text="time 0 of the link: traces begin")
 
     def _on_rejected(self, data: bytes) -> None:
         self._log.rejected(self._clock.now_us(), len(data))

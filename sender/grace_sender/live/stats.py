@@ -68,7 +68,7 @@ class SenderCounters:
 
     def _on_packet(self, event: PacketLeft) -> None:
         now = self._stats
-        if event.kind == "resend":
+        if event.kind == "retransmission":
             packets, size = now.retransmittedPacketsSent + 1, now.retransmittedBytesSent + event.bytes
             self._stats = replace(now, retransmittedPacketsSent=packets, retransmittedBytesSent=size)
         elif event.kind == "media" and event.frame_id > self._newest_sent:  # its first packet

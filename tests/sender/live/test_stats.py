@@ -10,7 +10,7 @@ def test_frames_are_sent_with_their_first_packet_and_retransmissions_are_counted
         FrameEncoded(0, 0, True, 900, 2, 0, 1),
         PacketLeft(0, 0, 0, 0, 500, "media"),
         PacketLeft(0, 1, 0, 1, 500, "media"),
-        PacketLeft(0, 2, 0, 1, 500, "resend"),
+        PacketLeft(0, 2, 0, 1, 500, "retransmission"),
         PacketLeft(0, 3, -1, 0, 200, "padding"),
         FrameEncoded(0, 1, False, 400, 1, 1, 2),
         FrameSkipped(0, 2, "send queue too long"),
