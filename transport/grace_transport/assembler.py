@@ -1,7 +1,7 @@
-"""Packets to frames, in frame order. Owns waiting, deadlines and what counts as late; refuses to know how to decode.
+"""Packets to frames, in frame order. Owns waiting, deadlines and which packets are late; refuses to know how to decode.
 
-Two modes: `ordered=False` hands over what arrived (aiortc's jitter buffer stops at the first hole), `ordered=True`
-complete frames alone."""
+There are two modes. `ordered=False`, for codecs that decode partial frames, hands over whatever arrived of each frame;
+`ordered=True` hands over complete frames alone, and blocks at the first hole as other jitter buffers do."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from dataclasses import dataclass, field
 from grace_transport.lineage import NO_STATE, all_of, lineage
 from grace_transport.types import MediaPacket
 
-MAX_GAP_FRAMES = 300  # ten seconds at 30 fps: a longer jump is another stream
-MAX_FRAMES = 64
-MAX_BYTES = 16 << 20
+MAX_GAP_FRAMES = 300  # ten seconds at 30 fps: a longer jump starts another stream
+MAX_FRAMES = 64  # frames that wait at a time; beyond, the oldest are handed over early
+MAX_BYTES = 16 << 20  # of payloads that wait at a time
 KEY_DEADLINE_US = 500_000  # a key frame is worth a retransmission: everything after it needs it
 
 
 @dataclass(frozen=True, slots=True)
 class AssembledFrame:
-    """What arrived of one frame. `total` 0: nothing did, and nothing else of it is known."""
+    """A frame with the payloads that arrived, by index. `total` 0: none did, and nothing else of it is known.
+
+    first_us, last_us: arrival of its first and its last packet. captured_us: in the sender's clock."""
 
     frame_id: int
     key: bool
@@ -29,7 +31,7 @@ class AssembledFrame:
     profile: int
     captured_us: int | None
     payloads: Mapping[int, bytes]
-    first_us: int | None  # arrival of the first and of the last packet
+    first_us: int | None
     last_us: int | None
 
     @property
@@ -39,20 +41,21 @@ class AssembledFrame:
 
     @property
     def complete(self) -> bool:
+        """Whether all payloads arrived."""
         return 0 < self.total == len(self.payloads)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamReset:
-    """The stream jumped too far for its frames to be counted as lost: states and history are worthless."""
+    """An event: the stream jumped so far that it counts as another one, which begins with `frame_id`."""
 
     at_us: int
-    frame_id: int  # where it goes on
+    frame_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class FrameGivenUp:
-    """Ordered mode: this frame will not be complete. Nothing is handed over until a key frame is."""
+    """An event of ordered mode: this frame will not be complete; the next one handed over is a key frame."""
 
     at_us: int
     frame_id: int
@@ -63,7 +66,7 @@ class _Partial:
     """A frame while its packets come in."""
 
     first: MediaPacket
-    name: int  # lineage of the complete frame: what the frame coded after it has for a parent
+    name: int  # the lineage if the frame arrives whole, which the frame after it names as its parent
     first_us: int
     last_us: int
     payloads: dict[int, bytes] = field(default_factory=dict)
@@ -122,6 +125,7 @@ class FrameAssembler:
         return self._newest
 
     def on_packet(self, packet: MediaPacket, now_us: int) -> None:
+        """A packet came; frames that it completes are ready at once."""
         if self._in_reach(packet, now_us):
             self._store(packet, now_us)
         while len(self._frames) > self._max_frames or self._bytes > self._max_bytes:
@@ -130,11 +134,12 @@ class FrameAssembler:
         self.handle_timer(now_us)
 
     def handle_timer(self, now_us: int) -> None:
+        """Hand over all frames that are due by now."""
         while (due_us := self.get_timer()) is not None and due_us <= now_us:
             self._emit_head(now_us)
 
     def get_timer(self) -> int | None:
-        """When the next frame is to be handed over, come what may; None while there is none to wait for."""
+        """When the next frame is handed over even if nothing more comes; None while no frame is waited for."""
         if self._next is None or not self._frames:
             return None
         head = self._frames.get(self._next)
@@ -152,7 +157,7 @@ class FrameAssembler:
         return due_us
 
     def _gap_due_us(self) -> int:
-        """When a frame of which nothing came, while later ones did, is passed by."""
+        """When to go on past a frame of which nothing came, while later ones did."""
         after = self._frames[min(self._frames)]
         if self._given_up or after.first.parent == self._last_name != NO_STATE:
             return after.first_us  # undecodable, or passed over by the sender
@@ -164,9 +169,11 @@ class FrameAssembler:
         return min(frame.first_us for frame_id, frame in self._frames.items() if frame_id != self._next)
 
     def next_frame(self) -> AssembledFrame | None:
+        """The next frame that was handed over, or None."""
         return self._ready.popleft() if self._ready else None
 
     def next_event(self) -> StreamReset | FrameGivenUp | None:
+        """The oldest event that was not read yet, or None."""
         return self._events.popleft() if self._events else None
 
     def _in_reach(self, packet: MediaPacket, now_us: int) -> bool:

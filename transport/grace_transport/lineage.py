@@ -1,4 +1,4 @@
-"""Names for decoder states, made of integers alone: two ends that agree on a name agree on how the state came about.
+"""Names of decoder states, computed from integers alone: ends that agree on a name agree on the state's history.
 
 Neural decoders are not bit-exact across devices, so states are never compared by pixels."""
 
@@ -22,5 +22,5 @@ def lineage(parent: int, frame_id: int, total: int, received: int, *, replayed: 
 
 
 def all_of(total: int) -> int:
-    """The bitmap of a frame of which everything arrived."""
+    """The bitmap (bit i: payload i) of a frame of `total` payloads that arrived whole."""
     return (1 << total) - 1

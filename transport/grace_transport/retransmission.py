@@ -1,6 +1,7 @@
-"""Asking again: missing packets (NACK), key frames; and the sender's store to answer from.
+"""Requests for packets that are missing (NACK) and for key frames (PLI), and the sender's buffer that answers NACKs.
 
-Owns when to ask and for how long. Refuses to know whether a frame can do without the packets: it is told."""
+Owns when to ask, how often, and what is still kept to answer with. Whether a frame can do without its missing packets
+is for the caller to say."""
 
 from __future__ import annotations
 
@@ -10,11 +11,11 @@ from typing import Generic, TypeVar
 from grace_transport.lineage import NO_STATE, all_of, lineage
 from grace_transport.types import MediaPacket, Nack, Pli
 
-MIN_RETRY_US = 50_000  # between two requests for the same packet, else the round trip
-MAX_REQUESTS = 10  # per frame (libwebrtc `nack_requester.cc`: 10 per packet)
-REORDER_US = 5_000
-MAX_FRAMES = 64
-KEY_RETRY_US = 100_000
+MIN_RETRY_US = 50_000  # between two requests for the same packet, or the round trip if that is longer
+MAX_REQUESTS = 10  # for one frame (libwebrtc `nack_requester.cc`: 10 for one packet)
+REORDER_US = 5_000  # how long a packet may be overtaken by later ones before it counts as missing
+MAX_FRAMES = 64  # frames that are followed at a time
+KEY_RETRY_US = 100_000  # between two requests for a key frame, or the round trip if that is longer
 MAX_STORED_BYTES = 4 << 20
 MAX_STORED_US = 2_000_000
 
@@ -23,17 +24,17 @@ Item = TypeVar("Item")
 
 @dataclass(slots=True)
 class _Progress:
-    """What came of a frame and what was asked for (bitmaps). `total` 0: nothing came."""
+    """Payloads of one frame that came and that were asked for, as bitmaps. `total` 0: nothing came."""
 
     total: int = 0
     key: bool = False
-    name: int = NO_STATE  # lineage if complete: the parent of the frame that was coded next
+    name: int = NO_STATE  # the lineage if it arrives whole, which the frame coded after it names as its parent
     received: int = 0
     asked: int = 0
     requests: int = 0
-    asked_us: int = 0  # when it was asked for last
-    new_us: int | None = None  # when that is due which was not asked for yet
-    retry_us: int | None = None  # when that is due again which was
+    asked_us: int = 0  # time of the last request
+    new_us: int | None = None  # when to ask for packets that were not asked for yet
+    retry_us: int | None = None  # when to ask again for those that were
 
     @property
     def complete(self) -> bool:
@@ -41,7 +42,7 @@ class _Progress:
 
 
 class NackRequester:
-    """The receiver's half: finds gaps and asks for them until they close, `MAX_REQUESTS` times a frame at most.
+    """The receiver's half: it finds gaps and asks for them until they close, at most `MAX_REQUESTS` times a frame.
 
     A packet is missing once a later one of its frame, or of a later frame, arrived and `reorder_us` went by. Numbers
     that the sender passed over are not missing: the next frame names the newest one its parent.
@@ -60,9 +61,11 @@ class NackRequester:
         self._done = -1  # frames up to here are not waited for any more
 
     def set_rtt(self, rtt_us: int) -> None:
+        """The round trip time: requests are not repeated faster."""
         self._retry_us = max(MIN_RETRY_US, rtt_us)
 
     def on_packet(self, packet: MediaPacket, now_us: int) -> None:
+        """A packet came, which may show that earlier ones are missing."""
         frame_id = packet.frame_id
         if not self._frames or abs(frame_id - self._newest) > self._max_frames:
             self._restart(frame_id)
@@ -84,7 +87,7 @@ class NackRequester:
             self._note_gap(changed_id, now_us)
 
     def on_frame_done(self, frame_id: int) -> None:
-        """Frames up to this one were handed over or given up: packets that come now are of no use."""
+        """Frames up to this one were handed over or given up: their packets are not asked for any more."""
         self._done = max(self._done, frame_id)
         for old in [old for old in self._frames if old <= self._done and old != self._newest]:
             del self._frames[old]
@@ -93,12 +96,13 @@ class NackRequester:
             self._waiting.discard(self._newest)
 
     def get_timer(self) -> int | None:
+        """When `requests_to_send` will have something to send; None while nothing is missing."""
         return min(
             (due_us for frame_id in self._waiting if (due_us := self._due_us(frame_id)) is not None), default=None
         )
 
     def requests_to_send(self, now_us: int) -> tuple[Nack, ...]:
-        """What is to be asked for now; each call counts as asking."""
+        """The requests that are due now. The caller sends them: each call counts as asking."""
         due = [frame_id for frame_id in sorted(self._waiting) if (self._due_us(frame_id) or 0) <= now_us]
         asked = [self._ask(frame_id, now_us) for frame_id in due]
         return tuple([request for request in asked if request is not None])
@@ -109,7 +113,9 @@ class NackRequester:
         self._newest, self._done = frame_id, frame_id - self._max_frames
 
     def _note_rtt(self, progress: _Progress | None, now_us: int) -> None:
-        """Karn's rule: of what was asked for twice, nobody knows which request was answered (RFC 6298 3)."""
+        """Measure the round trip, but not of packets that were asked for twice: either request may have been answered.
+
+        This is Karn's algorithm (RFC 6298 section 3), with its smoothing by an eighth."""
         if progress is not None and progress.requests == 1:
             sample_us = now_us - progress.asked_us
             self.rtt_us = sample_us if self.rtt_us is None else (7 * self.rtt_us + sample_us) // 8
@@ -176,30 +182,34 @@ class KeyFrameRequester:
 
     @property
     def waiting(self) -> bool:
+        """Whether a key frame was asked for and is not there yet."""
         return self._due_us is not None
 
     def set_rtt(self, rtt_us: int) -> None:
+        """The round trip time: requests are not repeated faster."""
         self._retry_us = max(KEY_RETRY_US, rtt_us)
 
     def ask(self, last_frame_id: int, now_us: int) -> None:
-        """A key frame is needed; `last_frame_id` is the newest frame that was of no use without."""
+        """A key frame is needed; `last_frame_id` is the newest frame that could not be decoded without one."""
         self._last_frame_id = last_frame_id
         if self._due_us is None:
             self._due_us = now_us
 
     def satisfied(self, frame_id: int) -> None:
-        """`frame_id` was decoded completely. It answers the request unless it is older than what was asked about."""
+        """Frame `frame_id` was decoded whole and in sync. That answers the request, unless the frame is older."""
         if self._last_frame_id is None or frame_id > self._last_frame_id:
             self._due_us = None
 
     def reset(self) -> None:
-        """The stream is another one now: its frame numbers answer nothing that was asked about the old one."""
+        """Another stream begins: its frame numbers do not answer a request about the old one."""
         self._last_frame_id = self._due_us = None
 
     def get_timer(self) -> int | None:
+        """When `request_to_send` will have something to send; None while none is wanted."""
         return self._due_us
 
     def request_to_send(self, now_us: int) -> Pli | None:
+        """The request, if it is due. The caller sends it: each call counts as asking."""
         if self._due_us is None or self._last_frame_id is None or self._due_us > now_us:
             return None
         self._due_us = now_us + self._retry_us
@@ -208,6 +218,8 @@ class KeyFrameRequester:
 
 @dataclass(slots=True)
 class _Stored(Generic[Item]):
+    """The payloads of one frame by index, and when each was sent again last."""
+
     added_us: int
     items: dict[int, Item] = field(default_factory=dict)
     retransmitted_us: dict[int, int] = field(default_factory=dict)
@@ -215,7 +227,9 @@ class _Stored(Generic[Item]):
 
 
 class RetransmissionBuffer(Generic[Item]):
-    """The sender's half: payloads that were sent, for as long as their bytes and age allow, oldest frames out first."""
+    """The sender's half: it keeps what was sent, up to a number of bytes and an age, and drops the oldest frames first.
+
+    `Item` is the caller's form of a payload, whatever it can send again."""
 
     def __init__(self, max_bytes: int = MAX_STORED_BYTES, max_age_us: int = MAX_STORED_US) -> None:
         self._max_bytes = max_bytes
@@ -226,13 +240,15 @@ class RetransmissionBuffer(Generic[Item]):
 
     @property
     def size_bytes(self) -> int:
+        """Payload bytes that are kept now."""
         return self._bytes
 
     def set_rtt(self, rtt_us: int) -> None:
+        """The round trip time: nothing is handed out twice within half of it."""
         self._spacing_us = max(MIN_RETRY_US, rtt_us) // 2
 
     def add(self, frame_id: int, index: int, item: Item, size_bytes: int, now_us: int) -> None:
-        """Keep what was sent as payload `index` of a frame, in whatever form the caller can send it again."""
+        """Payload `index` of a frame was sent: keep it. Adding it again changes nothing."""
         stored = self._frames.setdefault(frame_id, _Stored(now_us))
         if index not in stored.items:
             stored.items[index] = item
@@ -241,13 +257,13 @@ class RetransmissionBuffer(Generic[Item]):
         self._forget(now_us)
 
     def on_retransmitted(self, frame_id: int, index: int, now_us: int) -> None:
-        """Payload `index` of a frame left again only now: the pacer held it back."""
+        """Payload `index` of a frame, handed out earlier, left only now: the pacer had held it back."""
         stored = self._frames.get(frame_id)
         if stored is not None:
             stored.retransmitted_us[index] = now_us
 
     def wanted(self, request: Nack, now_us: int) -> list[Item]:
-        """What was asked for and is still here. Nothing is handed out twice within half a round trip."""
+        """The payloads that a NACK asks for and that are still here; none twice within half a round trip."""
         self._forget(now_us)
         stored = self._frames.get(request.frame_id)
         if stored is None:

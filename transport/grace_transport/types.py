@@ -1,4 +1,4 @@
-"""Data that flows through the transport. Units are in the names; sequence numbers are unwrapped to plain ints."""
+"""Data that flows through the transport. Units are in the names; sequence numbers are plain ints that do not wrap."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class MediaPacket:
-    """One payload of one coded frame. `parent` is the lineage it was encoded against (0 for a key frame)."""
+    """One payload of one coded frame, as docs/wire.md lays it out.
+
+    parent: the lineage of the state that the frame was coded against (0 for a key frame). captured_us: from the 90 kHz
+    RTP timestamp, in a sender's clock, good for differences only. retransmitted: sent again on request, so that its
+    arrival says nothing about reordering."""
 
     frame_id: int
     index: int
@@ -15,9 +19,9 @@ class MediaPacket:
     parent: int
     profile: int
     key: bool
-    captured_us: int  # from the 90 kHz RTP timestamp: a sender clock, good for differences only
+    captured_us: int
     payload: bytes
-    retransmitted: bool = False  # sent again on request: its arrival says nothing about reordering
+    retransmitted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,9 @@ class ProbeCluster:
 
 @dataclass(frozen=True, slots=True)
 class FrameReport:
-    """What the receiver decoded frame `frame_id` from, and the lineage of the state it reached.
+    """The receiver tells from which payloads it decoded frame `frame_id`, and the lineage of the state it reached.
 
-    `received` is a bitmap over `total` payloads (bit i: payload i was used); total 0: nothing of the frame arrived."""
+    Bit i of `received` says that payload i of `total` was used. `total` 0: nothing of the frame arrived."""
 
     frame_id: int
     lineage: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,18 +34,6 @@ def test_reports_fall_on_a_grid_of_intervals() -> None:
     recorder.build(212 * MS)  # the timer was late, the grid stays
     recorder.on_packet(3, 460 * MS)
     assert recorder.get_timer() == 510 * MS
-
-
-@pytest.mark.parametrize(
-    ("bitrate_bps", "interval_ms"), [(10_000, 250), (108_800, 100), (150_000, 72), (5_000_000, 50)]
-)
-def test_reports_take_a_twentieth_of_the_rate_within_limits(bitrate_bps: int, interval_ms: int) -> None:
-    recorder = TwccRecorder(1, 2)
-    recorder.set_media_rate(bitrate_bps)
-    recorder.on_packet(1, 0)
-    timer = recorder.get_timer()
-    assert timer is not None
-    assert timer // MS == interval_ms
 
 
 def test_losses_between_reports_are_reported_as_lost() -> None:

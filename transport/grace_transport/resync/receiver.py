@@ -1,4 +1,9 @@
-"""The receiver's half of resync: which reference a frame is decoded against, and what the sender is told.
+"""The receiver's half of resync: it chooses the reference of each frame, and reports the state that it reaches.
+
+A packet names the state that its frame was coded against. If that state is here, or follows from one that is by replays
+of complete frames, decoding is in sync. Otherwise the frame is decoded against the newest own state (the paper's
+optimistic decoding): motion and residual of a good frame on a reference that is a little off still give a good picture,
+and the report of it lets the sender code the next frames against what is really here (`resync.sender`).
 
 Owns the names of the receiver's states. Refuses to know pixels, payloads and how reports travel."""
 
@@ -13,22 +18,24 @@ from grace_transport.resync.steps import WINDOW_FRAMES, Retained, Step, decode_s
 from grace_transport.retransmission import KeyFrameRequester
 from grace_transport.types import FrameReport, Pli
 
-REPEATED_REPORTS = 8  # unconfirmed reports that go along with a new one
-ACKNOWLEDGE_US = 100_000  # complete frames are reported no more often than this
-NEVER = -(1 << 62)  # before any frame, also where the first ones came out of order
-REPEAT_US = 100_000  # without an answer and without new reports; at least the round trip
+REPEATED_REPORTS = 8  # unconfirmed reports that are repeated with each new one
+ACKNOWLEDGE_US = 100_000  # the shortest time between two reports of frames that are complete and in sync
+NEVER = -(1 << 62)  # before any frame id; ids can be negative where the first frames came out of order
+REPEAT_US = 100_000  # unconfirmed reports are repeated after this silence, or the round trip if that is longer
 
 
 class Action(Enum):
-    """What can be done with a frame."""
+    """How a frame is handled."""
 
-    DECODE = "decode"  # against the reference it was coded against, or as a key frame
-    GUESS = "guess"  # against the newest own state: its reference is not here (optimistic decoding)
-    CARRY = "carry"  # nothing to decode: the newest own state goes on under a new name
-    WAIT = "wait"  # no state at all: a key frame is asked for
+    DECODE = "decode"  # decode against the reference that the sender used, or as a key frame
+    GUESS = "guess"  # that reference is not here: decode against the newest own state (optimistic decoding)
+    CARRY = "carry"  # nothing can be decoded: the newest own state gets a new name
+    WAIT = "wait"  # there is no state at all: ask for a key frame
 
 
 class _Kind(Enum):
+    """A frame, by what arrived of it and what is known of its reference."""
+
     KEY_COMPLETE = "complete key frame"
     KEY_INCOMPLETE = "incomplete key frame"
     EMPTY = "nothing arrived"
@@ -36,7 +43,7 @@ class _Kind(Enum):
     PARENT_UNKNOWN = "reference unknown"
 
 
-# What to do with a frame of some kind, without and with a state to go on from.
+# The action for a frame of each kind: without an own state, and with one.
 ACTIONS: dict[_Kind, tuple[Action, Action]] = {
     _Kind.KEY_COMPLETE: (Action.DECODE, Action.DECODE),
     _Kind.KEY_INCOMPLETE: (Action.WAIT, Action.CARRY),
@@ -62,7 +69,7 @@ class DecodePlan:
 
 @dataclass(slots=True)
 class _Seen:
-    """A frame that was handled. `total` 0: nothing of it arrived. `name`: the own state after it."""
+    """A frame that was handled. `total` 0: nothing of it arrived. `name`: of the own state after it."""
 
     total: int
     key: bool
@@ -96,9 +103,11 @@ class ReceiverResync:
 
     @property
     def has_state(self) -> bool:
+        """Whether anything was decoded since the stream began."""
         return self._own is not None
 
     def set_rtt(self, rtt_us: int) -> None:
+        """The round trip time: neither reports nor key frame requests are repeated faster."""
         self._repeat_us = max(REPEAT_US, rtt_us)
         self.key_frames.set_rtt(rtt_us)
 
@@ -159,7 +168,7 @@ class ReceiverResync:
         return step
 
     def reset(self) -> None:
-        """The stream is another one now: forget all states. The next frame that is no key frame asks for one.
+        """Another stream begins: forget all states. A first frame that is no key frame will ask for one.
 
         A frame that is being decoded is still to be concluded, to no effect."""
         self.key_frames.reset()
@@ -173,7 +182,7 @@ class ReceiverResync:
         self._base = NEVER
 
     def get_timer(self) -> int | None:
-        """When `reports_to_send` has something to say."""
+        """When `reports_to_send` will have something to send; None while nothing is planned."""
         times = [self._new_us, self._repeat_at_us, self._acknowledge_at_us(), self.key_frames.get_timer()]
         return min((at_us for at_us in times if at_us is not None), default=None)
 
@@ -189,7 +198,7 @@ class ReceiverResync:
         return (*items, request) if request is not None else tuple(items)
 
     def retained(self) -> Retained:
-        """What the driver must keep. Everything else may go."""
+        """The states and frames that the codec driver must keep; it may drop all others."""
         oldest = min(self._states.values(), default=self._newest if self._newest is not None else -1) + 1
         names = frozenset(self._states)
         if self._open is not None:
@@ -238,7 +247,7 @@ class ReceiverResync:
         return tuple(steps)
 
     def _follow(self, frame_id: int, name: int) -> None:
-        """Foresee the names that a rebase onto any own state would lead to, every later frame taken as complete.
+        """Note the names to which a rebase onto each own state would lead, with every later frame taken as complete.
 
         Frames of which nothing arrived are passed over: the sender may have done so, and if not, no name will fit.
         Nothing is replayed across a key frame."""
@@ -264,7 +273,10 @@ class ReceiverResync:
         self._own = (plan.frame_id, name)
 
     def _prune(self) -> None:
-        """The sender builds on nothing older than it knows of. Incomplete and key frames hide what is before."""
+        """Forget states that no reference can follow from any more.
+
+        The sender rebases on nothing older than the newest state that it knows of, and nothing is replayed across a
+        key frame or a frame that is incomplete here."""
         assert self._own is not None
         floor = max(self._base, self._own[0] - self._window + 1)
         for known in (self._seen, self._replayed):
@@ -277,7 +289,7 @@ class ReceiverResync:
     # -- reports
 
     def _queue(self, report: FrameReport, now_us: int) -> None:
-        """Of complete frames that were only decoded out of sync the newest says it all: the sender infers the rest."""
+        """Queue a report. Of frames that are complete but out of sync only the newest is kept: it implies the rest."""
         for frame_id in [old for old, queued in self._unconfirmed.items() if _is_whole(queued)]:
             del self._unconfirmed[frame_id]
             self._new.discard(frame_id)
@@ -290,7 +302,7 @@ class ReceiverResync:
             self._new.discard(frame_id)
 
     def _confirm(self, base_frame: int) -> None:
-        """The sender coded against a state that it can only know if it knows of everything up to `base_frame`."""
+        """The sender used a reference that it can only know if it has the reports of all frames up to `base_frame`."""
         self._base = max(self._base, base_frame)
         for frame_id in [old for old in self._unconfirmed if old <= base_frame]:
             del self._unconfirmed[frame_id]

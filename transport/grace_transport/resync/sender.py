@@ -1,4 +1,23 @@
-"""The sender's half of resync: encodes as if everything arrived, and rebases when reports say otherwise.
+"""The sender's half of resync: it encodes as if everything arrived, and rebases when reports say otherwise.
+
+**Optimistic encoding** (paper 4.2). A sender that waited for reports would code every frame against a reference that is
+a round trip old. This one codes frame f against C(f-1), the state that the receiver has if all packets arrived: while
+nothing is lost that is exact and costs nothing. If the receiver decoded frame b from a part of its packets, it has
+another state R(b), and everything that was coded against C since then drifts. The report of b ends that: the sender
+derives R(b), brings it up to date with the frames after b, and codes the next frame against the result P.
+
+**Why any base works.** A reference need not be a state that either end ever had; it must be one that both can compute.
+R(b) is a function of its parent state, the coded frame and the bitmap of used payloads, and the sender has all three
+(DECODE). P follows from R(b) by frames b+1 to the last, each as if complete, from cached motion and residual (REPLAY);
+the receiver has R(b) by definition and can do the same replays. So the base may be any frame that was reported, however
+many frames are in flight. The newest one that shows a loss is best: few frames are left to replay, and no
+complete one needs decoding.
+
+**What a report proves.** States are named by their history (`grace_transport.lineage`). For each frame in flight the
+sender knows the few states that the receiver can be in before it; a report (frame, bitmap, name) is explained if the
+name follows from one of them. Then the receiver's whole history is that one, up to a collision of 32-bit checksums, and
+the candidates of all later frames shrink. If none fits, the report of an earlier loss is missing: the receiver repeats
+it until a frame shows that the sender knows of it, so the sender waits.
 
 Owns the mirror of the receiver's states, by name. Refuses to know pixels, payloads and how reports travel."""
 
@@ -13,43 +32,44 @@ from grace_transport.resync.steps import WINDOW_FRAMES, Plan, Retained, Step, St
 from grace_transport.types import FrameReport, Pli
 from grace_transport.wire.media import MAX_TOTAL
 
-MIRROR_LOST_US = 500_000  # a report that stays unexplained for longer ends in a key frame
-KEY_INTERVAL_US = 100_000  # at the least between two key frames on request
-MAX_EVENTS = 64
+MIRROR_LOST_US = 500_000  # after this time (or three round trips) an unexplained report leads to a key frame
+KEY_INTERVAL_US = 100_000  # the shortest time between two key frames that are coded on request
+MAX_EVENTS = 64  # events that wait to be read; older ones are dropped
 
-_Recipe = tuple[int, int, int, int]  # parent, frame id, total, received
+_Recipe = tuple[int, int, int, int]  # how to DECODE a state: parent, frame id, total, received
 _UNKNOWN: _Recipe = (NO_STATE, -1, 0, 0)
 
 
 class SenderState(Enum):
-    """What the next frame will be coded against."""
+    """The reference of the next frame."""
 
-    OPTIMISTIC = "optimistic"  # the last frame, as if all of it arrived
-    REBASE = "rebase"  # the receiver's state, re-derived and replayed up to the last frame
-    KEY = "key"  # nothing
+    OPTIMISTIC = "optimistic"  # the state after the last frame, as if all of it arrived
+    REBASE = "rebase"  # a reported state of the receiver's, re-derived and replayed up to the last frame
+    KEY = "key"  # none: the next frame is a key frame
 
 
 class Verdict(Enum):
-    """What a report, a request or an encoded frame means for the machine."""
+    """The meaning of a report, a request or an encoded frame for the machine."""
 
-    ACKNOWLEDGED = "acknowledged"  # complete and in sync: older history is not needed any more
-    EXPECTED = "expected"  # as the last rebase counts on, or nothing of what was never sent
-    PARTIAL = "partial"  # incomplete: the receiver's state is another one than was assumed
-    DIVERGED = "diverged"  # complete, yet decoded against another reference than it was coded against
+    ACKNOWLEDGED = "acknowledged"  # the frame is complete and in sync: older history is not needed any more
+    EXPECTED = "expected"  # the last rebase counts on this report, or it is about a number that was passed over
+    PARTIAL = "partial"  # the frame is incomplete: the receiver's state is not the one that was assumed
+    DIVERGED = "diverged"  # the frame is complete, but was decoded against another reference than it was coded against
     UNEXPLAINED = "unexplained"  # an earlier report is missing: wait for the receiver to repeat it
-    STALE = "stale"  # newer knowledge has replaced it
-    IMPOSSIBLE = "impossible"  # about a frame that was never sent, or not like that
-    FORGOTTEN = "forgotten"  # incomplete, and too old to be re-derived
-    KEY_LOST = "key_lost"
-    MIRROR_LOST = "mirror_lost"  # unexplained for too long
-    KEY_REQUESTED = "key_requested"
+    STALE = "stale"  # newer reports have said more
+    IMPOSSIBLE = "impossible"  # no such frame was sent, or none with so many payloads
+    FORGOTTEN = "forgotten"  # the frame is incomplete, and too old for its state to be re-derived
+    KEY_LOST = "key_lost"  # a key frame did not arrive whole
+    MIRROR_LOST = "mirror_lost"  # a report stayed unexplained for too long
+    KEY_REQUESTED = "key_requested"  # the receiver sent a PLI
     REBASED = "rebased"  # the next frame was encoded as the plan said
-    KEY_ENCODED = "key_encoded"
+    KEY_ENCODED = "key_encoded"  # a key frame was encoded
 
 
 _OPTIMISTIC, _REBASE, _KEY = SenderState.OPTIMISTIC, SenderState.REBASE, SenderState.KEY
 
-# Where (state, verdict) leads. What is not listed changes nothing: a wanted key frame, say, waits for its encoding.
+# The next state for (state, verdict). Pairs that are not listed change nothing: in KEY, for example, only a key frame
+# that was encoded does.
 TRANSITIONS: dict[tuple[SenderState, Verdict], SenderState] = {
     (_OPTIMISTIC, Verdict.PARTIAL): _REBASE,
     (_OPTIMISTIC, Verdict.DIVERGED): _REBASE,
@@ -70,7 +90,9 @@ TRANSITIONS: dict[tuple[SenderState, Verdict], SenderState] = {
 
 @dataclass(frozen=True, slots=True)
 class Rebased:
-    """Frame `frame_id` was coded against the receiver's state at `base_frame_id`, brought up to date."""
+    """An event: frame `frame_id` was coded against the receiver's state after `base_frame_id`, brought up to date.
+
+    decoded, replayed: how many DECODE and REPLAY steps that took."""
 
     base_frame_id: int
     frame_id: int
@@ -80,27 +102,29 @@ class Rebased:
 
 @dataclass(frozen=True, slots=True)
 class KeyFrameForced:
-    """Resync is over: the next frame is a key frame. Loud, because it costs many times a P-frame."""
+    """An event: resync cannot go on, the next frame is a key frame, which costs many times as much as a P-frame.
+
+    frame_id: the frame that the reason is about."""
 
     reason: Verdict
-    frame_id: int  # the frame that the reason is about
+    frame_id: int
 
 
 @dataclass(slots=True)
 class _Sent:
-    """A frame on its way. `possible` are the names of the states the receiver can be in after it, as far as known.
+    """A frame in flight. `possible`: names of the states that the receiver can be in after it, as far as is known.
 
     `total` 0: a number that was passed over. To the receiver it looks like a frame that was lost."""
 
     parent: int
     total: int
     key: bool
-    complete: int  # lineage if all of it arrives and its parent was there
+    complete: int  # the name of the state if all of the frame arrives and its parent is there
     possible: tuple[int, ...] = ()
 
 
 class SenderResync:
-    """Plans references and follows reports. Frames are numbered in coding order; numbers may be passed over.
+    """Plans references and follows reports. Frames are numbered in coding order, and numbers may be passed over.
 
     Per frame: `plan_next`, run its steps, encode, `on_encoded`. Reports may come at any time between."""
 
@@ -112,11 +136,11 @@ class SenderResync:
         self._rtt_us = 0
         self._last: int | None = None  # newest encoded frame
         self._frames: dict[int, _Sent] = {}
-        self._held: set[int] = set()  # states the driver has
-        self._recipes: dict[int, _Recipe] = {}  # how to decode what it may not have
+        self._held: set[int] = set()  # states that the codec driver has
+        self._recipes: dict[int, _Recipe] = {}  # how to make a state that the driver may not have
         self._base = -1  # newest frame after which the receiver's state is known; -1 and NO_STATE before
         self._base_lineage = NO_STATE
-        self._rebased_at = 0  # first frame that was coded knowing of `_base`
+        self._rebased_at = 0  # the first frame that was coded after `_base` was known
         self._key_frame: int | None = None
         self._key_us = 0
         self._unexplained: dict[int, tuple[FrameReport, int]] = {}  # by frame: report, since when
@@ -125,10 +149,11 @@ class SenderResync:
         self._events: deque[Rebased | KeyFrameForced] = deque(maxlen=MAX_EVENTS)
 
     def set_rtt(self, rtt_us: int) -> None:
+        """The round trip time, by which waiting for reports and between key frames is measured."""
         self._rtt_us = rtt_us
 
     def plan_next(self, now_us: int) -> Plan:
-        """The reference for the next frame. Asking again without encoding is free."""
+        """The reference for the next frame, and the steps that make it. It may be asked for repeatedly."""
         if any(now_us - since_us > self._patience_us() for _, since_us in self._unexplained.values()):
             self._enter(Verdict.MIRROR_LOST, min(self._unexplained))
         self._given = self._make_plan()
@@ -136,7 +161,7 @@ class SenderResync:
         return self._given
 
     def on_encoded(self, frame_id: int, parent: int, total: int, key: bool, now_us: int) -> int:
-        """The next frame was encoded against `parent`, in `total` payloads; returns the lineage if all of it arrives.
+        """The next frame was encoded against `parent`, in `total` payloads. Returns the state's name if all arrive.
 
         A key frame may be encoded whatever the plan said. Raises ValueError if the caller departs from the plan."""
         self._check(frame_id, parent, total, key)
@@ -157,7 +182,7 @@ class SenderResync:
         return complete
 
     def on_report(self, report: FrameReport, now_us: int) -> Verdict:
-        """What the receiver decoded a frame from. Reports may be lost, late, repeated or wrong."""
+        """The receiver says from what it decoded a frame. Reports may be lost, late, repeated or wrong: none raises."""
         verdict = self._judge(report, now_us)
         if verdict is Verdict.UNEXPLAINED:
             since_us = self._unexplained.get(report.frame_id, (report, now_us))[1]
@@ -168,17 +193,18 @@ class SenderResync:
         return verdict
 
     def on_key_frame_request(self, request: Pli, now_us: int) -> None:
-        """Answered with the next frame, unless a key frame that the receiver cannot know of yet is on its way."""
+        """The next frame will be a key frame, unless one is on its way that the receiver cannot know of yet."""
         if not self._key_on_its_way(now_us, known=request.last_frame_id >= (self._key_frame or 0)):
             self._enter(Verdict.KEY_REQUESTED, request.last_frame_id)
 
     def retained(self) -> Retained:
-        """What the driver must keep. Everything else may go."""
+        """The states and frames that the codec driver must keep; it may drop all others."""
         steps = self._given.steps
         plan = {self._given.parent, *(step.result for step in steps), *(step.parent for step in steps[:1])}
         return Retained(frozenset((self._held | plan) - {NO_STATE}), self._oldest_needed())
 
     def next_event(self) -> Rebased | KeyFrameForced | None:
+        """The oldest event that was not read yet, or None."""
         return self._events.popleft() if self._events else None
 
     # -- plans
@@ -222,14 +248,14 @@ class SenderResync:
             raise ValueError(f"frame {frame_id} was to be coded against {self._given.parent:#x}, not {parent:#x}")
 
     def _pass_over(self, frame_id: int) -> None:
-        """Numbers between the last frame and this one, as far back as the window."""
+        """Note the numbers between the last frame and this one, as far back as the window, as never sent."""
         first = frame_id if self._last is None else max(self._last + 1, frame_id - self._window)
         for between in range(first, frame_id):
             self._frames[between] = _Sent(NO_STATE, 0, False, NO_STATE)
             self._foresee(between)
 
     def _on_key(self, frame_id: int, now_us: int) -> None:
-        """Whatever happened before, the receiver's state after a key frame does not depend on it."""
+        """The receiver's state after a key frame does not depend on anything before it."""
         self._base, self._base_lineage = frame_id - 1, NO_STATE
         self._rebased_at = self._key_frame = frame_id
         self._key_us = now_us
@@ -237,7 +263,7 @@ class SenderResync:
         self._enter(Verdict.KEY_ENCODED, frame_id)
 
     def _on_rebased(self, frame_id: int, steps: tuple[Step, ...]) -> None:
-        """Unless a newer report came while the frame was coded, it is the rebase that was wanted."""
+        """The frame is the rebase that was wanted, unless a newer report came while it was coded."""
         if self.state is not SenderState.REBASE or self._given_base != self._base:
             return
         self._rebased_at = frame_id
@@ -246,7 +272,9 @@ class SenderResync:
         self._events.append(Rebased(self._base, frame_id, len(steps) - replayed, replayed))
 
     def _foresee(self, frame_id: int) -> None:
-        """The states a receiver can be in after a frame that arrives whole: in sync, or from any it was in before."""
+        """Note the states that the receiver can be in after a frame that arrives whole.
+
+        It decodes in sync, or on top of any state that it could be in before."""
         sent = self._frames[frame_id]
         names = {sent.complete: None} if sent.total else {}
         if not sent.key:
@@ -255,7 +283,9 @@ class SenderResync:
         sent.possible = tuple(names)
 
     def _possible_before(self, frame_id: int, passed_over: bool = False) -> tuple[int, ...]:
-        """A receiver may take numbers that were passed over for lost frames, all of a run or none."""
+        """The states that the receiver can be in before a frame.
+
+        A receiver may take numbers that were passed over for lost frames: all of a run of them, or none."""
         before = self._frames.get(frame_id - 1)
         names = before.possible if before is not None else ()
         if before is None or before.total or passed_over:
@@ -266,7 +296,7 @@ class SenderResync:
         return (*(before.possible if before is not None else ()), *names)
 
     def _name(self, parent: int, frame_id: int, total: int, received: int) -> int:
-        """Name a state, and remember how it would be made."""
+        """Name a state, and remember how to make it."""
         name = lineage(parent, frame_id, total, received)
         self._recipes[name] = (parent, frame_id, total, received)
         return name
@@ -290,7 +320,9 @@ class SenderResync:
         return self._conclude(report, sent, whole) if self._match(report, sent) else Verdict.UNEXPLAINED
 
     def _match(self, report: FrameReport, sent: _Sent) -> bool:
-        """Find the reference that the receiver used: the coded one, or one of the states it could be in before."""
+        """Find the reference that the receiver used: the frame's parent, or one of the states it could be in before.
+
+        False if none leads to the reported name."""
         for parent in (sent.parent, *self._possible_before(report.frame_id, passed_over=sent.total == 0)):
             if lineage(parent, report.frame_id, report.total, report.received) == report.lineage:
                 break
@@ -302,7 +334,7 @@ class SenderResync:
         return True
 
     def _look_ahead(self, frame_id: int) -> None:
-        """What one report settles narrows down the frames after it."""
+        """A report settled the state after `frame_id`: narrow down the states after the frames that follow it."""
         assert self._last is not None
         for later in range(frame_id + 1, self._last + 1):
             self._foresee(later)
@@ -320,7 +352,7 @@ class SenderResync:
         return Verdict.DIVERGED if whole else Verdict.PARTIAL
 
     def _explain(self, now_us: int) -> None:
-        """One explained report may explain those after it."""
+        """A report was explained, and may explain later ones that were not."""
         for frame_id in sorted(self._unexplained):
             report, since_us = self._unexplained.pop(frame_id)
             verdict = self._judge(report, now_us)
@@ -336,9 +368,9 @@ class SenderResync:
             self._events.append(KeyFrameForced(verdict, frame_id))
 
     def _key_on_its_way(self, now_us: int, known: bool) -> bool:
-        """Whether the last key frame is too young to be asked about: nobody gets key frames faster than that.
+        """Whether the last key frame is too young for a request to be about it: it may not have arrived yet.
 
-        Half as long if the receiver says that it knows of it: that took it a round trip."""
+        The time is half as long if the receiver knows of that key frame, since its packets have then arrived."""
         if self._key_frame is None:
             return False
         interval_us = max(KEY_INTERVAL_US, self._rtt_us * 3 // 2)
@@ -375,7 +407,7 @@ class SenderResync:
 
 
 def _is_possible(report: FrameReport, total: int) -> bool:
-    """All or nothing came of a frame of `total` payloads, or a part that is named."""
+    """Whether a receiver can report this of a frame of `total` payloads."""
     if report.total == 0:
         return report.received == 0
     return report.total == total and 0 < report.received <= all_of(total)

@@ -1,4 +1,4 @@
-"""What the resync machines tell codec drivers to do. States are lineages (names), never pixels."""
+"""The steps by which codec drivers make states for the resync machines. States are names (lineages), never pixels."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from enum import Enum
 
 from grace_transport.lineage import NO_STATE, all_of, lineage
 
-WINDOW_FRAMES = 64  # how far back either end remembers: two seconds at 30 fps
+WINDOW_FRAMES = 64  # history that either end keeps: two seconds at 30 fps
 
 
 class StepKind(Enum):
-    """How a state is made of its parent and one frame."""
+    """How a state follows from its parent and one frame."""
 
-    DECODE = "decode"  # motion and residual networks, over the payloads that the receiver used
-    REPLAY = "replay"  # cached motion and residual of the complete frame, no network (paper B.1)
+    DECODE = "decode"  # entropy decoding, motion and residual decoders, over the payloads that the receiver used
+    REPLAY = "replay"  # cached motion and residual of the complete frame are applied; nothing is decoded (paper B.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +40,25 @@ class Plan:
 
     @property
     def key(self) -> bool:
+        """Whether the plan is a key frame."""
         return self.parent == NO_STATE
 
 
 @dataclass(frozen=True, slots=True)
 class Retained:
-    """What may still be asked for: these states, and the payloads (or latents) from this frame on."""
+    """What later plans may need: these states, and the payloads (or latents) of frames from `oldest_frame_id` on."""
 
     lineages: frozenset[int]
     oldest_frame_id: int
 
 
 def decode_step(parent: int, frame_id: int, total: int, received: int) -> Step:
+    """Decode payloads `received` (bitmap) of `total` of a frame on top of state `parent`."""
     return Step(StepKind.DECODE, frame_id, total, received, parent, lineage(parent, frame_id, total, received))
 
 
 def replay_step(parent: int, frame_id: int, total: int) -> Step:
-    """Replay a complete frame."""
+    """Replay a complete frame on top of state `parent`."""
     received = all_of(total)
     result = lineage(parent, frame_id, total, received, replayed=True)
     return Step(StepKind.REPLAY, frame_id, total, received, parent, result)

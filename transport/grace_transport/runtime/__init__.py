@@ -1,1 +1,1 @@
-"""What live processes share: settings, signals, worker threads, a clock that survives errors."""
+"""Shared parts of live processes: settings, signals, worker thread, send queue, a clock that survives errors."""

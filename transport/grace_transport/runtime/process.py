@@ -1,4 +1,4 @@
-"""What the processes of a live call have in common: an event loop, an end by signal, and events about themselves.
+"""Shared parts of a live process: its event loop, its end by signal, and events about the process itself.
 
 Refuses to know what the process does.
 """
@@ -18,12 +18,12 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-SECOND_SIGNAL_STATUS = 130  # as a shell reports a process that SIGINT ended
-SAME_SIGNAL_US = 300_000  # what comes sooner is the first one again: a terminal and a parent may both pass it on
+SECOND_SIGNAL_STATUS = 130  # the status with which a shell reports a process that SIGINT ended
+SAME_SIGNAL_US = 300_000  # a signal that comes sooner is the first one again: terminal and parent may both send it
 
 
 def monotonic_us() -> int:
-    """Now, on the axis of asyncio's and uvloop's `loop.time()`, which in uvloop only knows milliseconds."""
+    """CLOCK_MONOTONIC in microseconds: the clock of `loop.time()`, which in uvloop has whole milliseconds only."""
     return time.monotonic_ns() // 1000
 
 
@@ -37,7 +37,7 @@ class ExitStatus(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionChanged:
-    """`state` as RTCPeerConnection.connectionState has it."""
+    """An event: `RTCPeerConnection.connectionState` is now `state`."""
 
     at_us: int
     state: str
@@ -45,7 +45,7 @@ class ConnectionChanged:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A line of text for the people who run the process. `warning`: something is not as they asked for."""
+    """An event: a line of text for the people who run the process. `warning`: something is not as they asked."""
 
     at_us: int
     text: str
@@ -53,14 +53,14 @@ class Notice:
 
 
 def run(main: Coroutine[Any, Any, T], event_loop: str = "auto") -> T:
-    """Run `main` on `asyncio`'s loop, on `uvloop`'s, or (auto) on uvloop's where it is installed.
+    """Run `main` and return its result. `event_loop` is `asyncio`, `uvloop`, or `auto`: uvloop where it is installed.
 
-    ValueError where uvloop is wanted and not there."""
-    there = importlib.util.find_spec("uvloop") is not None
-    if event_loop == "uvloop" and not there:
+    Raises ValueError if uvloop is wanted and not installed."""
+    installed = importlib.util.find_spec("uvloop") is not None
+    if event_loop == "uvloop" and not installed:
         main.close()
         raise ValueError("uvloop is not installed; pip install uvloop, or take --event-loop asyncio")
-    if event_loop == "asyncio" or not there:
+    if event_loop == "asyncio" or not installed:
         return asyncio.run(main)
     import uvloop
 
@@ -69,11 +69,13 @@ def run(main: Coroutine[Any, Any, T], event_loop: str = "auto") -> T:
 
 
 class StoppedError(Exception):
-    """A signal came while something was under way that is not wanted any more."""
+    """A signal came, and what was awaited is not wanted any more. The text is the signal's name."""
 
 
 class StopSignal:
-    """What signals call: remembers the first, tells a listener, and ends waiting that would be in vain."""
+    """Called by signals: it remembers the first one, tells a listener, and ends a wait that nobody needs any more.
+
+    name: of the first signal, "" before it."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -87,13 +89,13 @@ class StopSignal:
             self._listener(name)
 
     def tell(self, listener: Callable[[str], None]) -> None:
-        """`listener(name)` from now on; at once where the signal came before."""
+        """Call `listener(name)` at each signal from now on, and at once if one has come before."""
         self._listener = listener
         if self.name:
             listener(self.name)
 
     async def unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`; StoppedError as soon as a signal comes."""
+        """Await `work` and return its result. Raises StoppedError as soon as a signal comes, and cancels `work`."""
         task, signalled = asyncio.create_task(work), asyncio.create_task(self._event.wait())
         await asyncio.wait((task, signalled), return_when=asyncio.FIRST_COMPLETED)
         signalled.cancel()

@@ -1,6 +1,6 @@
-"""Keeps a machine's host running whatever raises inside it: a bug is told and counted, the call goes on.
+"""Keeps a machine's host running if something raises inside it: the exception is reported, and the call goes on.
 
-Owns catching and re-arming. Refuses to know what went wrong.
+Owns catching exceptions and trying once more. Refuses to know what went wrong.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from grace_transport.host import Clock, TimerHandle
 
-RETRY_US = 50_000
+RETRY_US = 50_000  # from a callback that raised to its second try
 
 
 class SafeClock:
-    """A clock whose callbacks cannot raise into the event loop; `on_error` is told, `retry` runs a little later."""
+    """A clock whose callbacks cannot raise into the event loop: `on_error` gets the exception."""
 
     def __init__(self, clock: Clock, on_error: Callable[[Exception], None]) -> None:
         self._clock = clock
@@ -26,7 +26,7 @@ class SafeClock:
         return self._clock.call_at(at_us, lambda: self.run(callback))
 
     def run(self, callback: Callable[[], None], retry: Callable[[], None] | None = None) -> None:
-        """Call it. If it raises, `retry` (by default the same again) is tried once more after RETRY_US."""
+        """Run `callback` now. If it raises, `retry` (by default `callback` again) runs once after RETRY_US."""
         try:
             callback()
         except Exception as error:

@@ -1,6 +1,6 @@
-"""Packets from a machine to a DTLS transport: a bounded queue and the task that empties it.
+"""Packets on their way from a machine to a DTLS transport: a bounded queue and the task that empties it.
 
-A machine hands out packets synchronously, aiortc's transport takes them in a coroutine (a TURN relay may make it wait).
+A machine hands out packets synchronously; aiortc's transport takes them in a coroutine, which may have to wait.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-MAX_PACKETS = 2048  # about as much as a second of 20 Mbit/s; the pacer in front of it keeps it near empty
+MAX_PACKETS = 2048  # about a second at 20 Mbit/s; the pacer before the queue keeps it almost empty
 
 _logger = logging.getLogger(__name__)
 
 
 class SendQueue:
-    """`put` from the event loop's thread; what does not fit is dropped and counted, as a network would."""
+    """A queue to `send`, in order. Packets that do not fit are dropped and counted, as a network would drop them.
+
+    send: raises ConnectionError once the transport is gone, which ends the queue. on_sent: called after each packet.
+    dropped: packets that were not sent. broken: the transport is gone, or the queue was closed.
+    All methods are called on the event loop's thread."""
 
     def __init__(
         self, send: Callable[[bytes], Awaitable[None]], on_sent: Callable[[bytes], None] | None = None
@@ -27,9 +31,10 @@ class SendQueue:
         self._awake = asyncio.Event()
         self._task = asyncio.ensure_future(self._run())
         self.dropped = 0
-        self.broken = False  # the transport is not connected any more
+        self.broken = False
 
     def put(self, data: bytes) -> None:
+        """Queue one packet; never raises and never waits."""
         if self.broken or len(self._waiting) >= MAX_PACKETS:
             self.dropped += 1
             return
@@ -37,6 +42,7 @@ class SendQueue:
         self._awake.set()
 
     async def close(self) -> None:
+        """Stop sending; packets that wait are not sent. Idempotent."""
         self.broken = True
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)

@@ -15,11 +15,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 S = TypeVar("S", bound="ProcessSettings")
 
-MAX_FILE_BYTES = 1 << 20
+MAX_FILE_BYTES = 1 << 20  # a larger file is no file of settings
 
 
 class ProcessSettings(BaseSettings):
-    """Settings of one process. Subclasses set `env_prefix`; names in the file are those of the flags, with - or _."""
+    """Settings of one process. Subclasses set `env_prefix`. Names in the file are those of the flags, with - or _."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, env_ignore_empty=True)
 
@@ -36,7 +36,9 @@ class ProcessSettings(BaseSettings):
 
 
 def load_settings(kind: type[S], flags: Mapping[str, object], file: Path | None = None) -> S:
-    """Settings of `kind`; flags that are None were not given. ValueError with what is wrong, where, and what to do."""
+    """Settings of type `kind` from flags (None: not given), environment and a TOML file.
+
+    Raises ValueError with what is wrong, where it was given, and what to do."""
     given = {name: value for name, value in flags.items() if value is not None}
     written = _read(file) if file is not None else {}
     unknown = sorted(written.keys() - kind.model_fields.keys())

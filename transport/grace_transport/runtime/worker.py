@@ -1,7 +1,7 @@
 """One thread that runs heavy jobs in order and gives results back on the event loop.
 
-Owns the thread, its bounded queue and its end. No job can kill it: what a job raises is its result. Refuses to know
-what jobs are.
+Owns the thread, its bounded queue and its end. A job that raises does not end the thread: the exception is its result.
+Refuses to know what the jobs do.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from weakref import WeakSet
 
 T = TypeVar("T")
 
-MAX_JOBS = 16
-EXIT_S = 5.0
+MAX_JOBS = 16  # that wait at a time
+EXIT_S = 5.0  # how long the interpreter's exit waits for a running job
 _logger = logging.getLogger(__name__)
 
 
@@ -37,9 +37,9 @@ class Worker:
         _running.add(self)
 
     def submit(self, job: Callable[[], T], done: Callable[[T, int], None], failed: Callable[[Exception], None]) -> bool:
-        """Run `job` on the thread; then `done(result, taken_us)` or `failed(error)` on the loop, unless closed by then.
+        """Run `job` on the thread, then `done(result, taken_us)` or `failed(error)` on the loop, unless closed by then.
 
-        False, and nothing happens, where too many jobs wait."""
+        Returns False, and does nothing, if too many jobs wait or the worker was closed."""
         if self._closing or self._jobs.qsize() >= self._max_jobs:
             return False
 
@@ -56,13 +56,13 @@ class Worker:
         return True
 
     def close(self) -> None:
-        """Begin to end: jobs that wait are dropped, results of the running one are not delivered."""
+        """Begin to end: waiting jobs are dropped, and the result of the running one is not delivered. Idempotent."""
         if not self._closing:
             self._closing = True
             self._jobs.put(None)
 
     async def closed(self, timeout_s: float) -> bool:
-        """Wait for the thread's end, without blocking the loop. False if it takes longer: it will end by itself."""
+        """Wait for the thread's end without blocking the loop. False if it takes longer: it will still end."""
         try:
             await asyncio.wait_for(self._ended.wait(), timeout_s)
         except TimeoutError:
@@ -72,7 +72,7 @@ class Worker:
         return True
 
     def end(self) -> None:
-        """At the interpreter's end, where no loop runs any more: nothing of a job may outlive it."""
+        """End at the interpreter's exit, where no loop runs any more; waits EXIT_S at most."""
         self.close()
         self._thread.join(EXIT_S)
 
@@ -102,6 +102,6 @@ _running: WeakSet[Worker] = WeakSet()
 
 @atexit.register
 def _end_all() -> None:
-    """A program may end in the middle of a call. A thread inside a native library would then bring the process down."""
+    """A program may exit in the middle of a call; a thread inside a native library could then crash the process."""
     for worker in list(_running):
         worker.end()

@@ -1,6 +1,6 @@
-"""Our feedback on the wire: RTCP 206 format 15, application-layer feedback (RFC 4585 6.4), identifier "GRCE".
+"""Our feedback on the wire: RTCP 206 format 15, application-layer feedback (RFC 4585 section 6.4), identifier "GRCE".
 
-Owns the layout of frame reports, PLIs and NACKs. Refuses to know when they are sent or what follows."""
+Owns the layout of frame reports, PLIs and NACKs (docs/wire.md). Refuses to know when they are sent or what follows."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from grace_transport.wire.seq import nearest
 FORMAT = 15
 IDENTIFIER = b"GRCE"
 VERSION = 1
-MAX_BYTES = 1200  # of one RTCP packet, when there are many items
+MAX_BYTES = 1200  # of one RTCP packet with several items
 MAX_ITEMS = 255
 
 Item = FrameReport | Pli | Nack
 
 _FRAME_REPORT, _PLI, _NACK = 1, 2, 3
-_COMPLETE = 0x1000  # in a frame report: all of `total`, no bitmap follows
+_COMPLETE = 0x1000  # flag in a frame report: all of `total` payloads were used, and no bitmap follows
 
 _HEADER = Struct("!II4sBB")  # sender SSRC, media SSRC, identifier, version, item count
 _ITEM = Struct("!H")  # type (4 bits) | length of the content in bytes (12 bits)
@@ -33,7 +33,7 @@ _FRAME_ID = Struct("!H")
 
 @dataclass(frozen=True, slots=True)
 class FrameFeedback:
-    """One feedback packet: who reports (sender_ssrc) about which stream (media_ssrc)."""
+    """One feedback packet. sender_ssrc: of the end that reports. media_ssrc: of the stream that it reports about."""
 
     sender_ssrc: int
     media_ssrc: int
@@ -41,7 +41,7 @@ class FrameFeedback:
 
 
 def is_frame_feedback(packet: RtcpPacket) -> bool:
-    """Whether this is ours: other application-layer feedback (REMB, say) has another identifier."""
+    """Whether this is our feedback; other application-layer feedback, as REMB, has another identifier."""
     return packet.packet_type == PSFB and packet.count == FORMAT and packet.body[8:12] == IDENTIFIER
 
 

@@ -1,4 +1,4 @@
-"""Our payload header: what one coded frame's payload needs to be decodable on its own. 11 bytes, after RTP's.
+"""Our payload header (docs/wire.md): 11 bytes after RTP's, by which each payload can be decoded without the others.
 
 Owns frame id, place in the frame, parent lineage and profile. Refuses to know what the codec put into the payload."""
 
@@ -12,8 +12,8 @@ from grace_transport.wire.seq import Unwrapper
 
 VERSION = 1
 HEADER_BYTES = 11
-CLOCK_HZ = 90_000  # RTP clock of video
-MAX_TOTAL = 4095  # payloads per frame: 12 bits
+CLOCK_HZ = 90_000  # the RTP clock rate of video formats (RFC 3551 section 5)
+MAX_TOTAL = 4095  # payloads of a frame: the field has 12 bits
 FRAME_ID_BITS = 16
 
 _KEY = 0x1
@@ -22,7 +22,7 @@ _HEADER = Struct("!BBHBHI")  # version|flags, profile, frame id, index and total
 
 
 class MediaParser:
-    """Payloads of one RTP stream (one SSRC) to packets. Unwraps frame ids and timestamps, hence one per stream."""
+    """Parses the payloads of one RTP stream (one SSRC), whose frame ids and timestamps it unwraps."""
 
     def __init__(self) -> None:
         self._frame_ids = Unwrapper(FRAME_ID_BITS)
@@ -31,10 +31,10 @@ class MediaParser:
     def parse(self, payload: bytes, timestamp: int, near_us: int | None = None) -> MediaPacket:
         """Read the payload of an RTP packet with this `timestamp` (32 bit). Raises WireFormatError.
 
-        `near_us`: when the first packet came. A sender's clock wraps every 13 hours; where it is the reader's own (one
-        machine) this tells how often it has. Elsewhere it is good for differences only, and nothing is lost.
+        near_us: when the packet came, by the reader's clock. A 90 kHz timestamp of 32 bits wraps every 13 hours; on the
+        sender's own machine this tells how often it has. Elsewhere `captured_us` is good for differences only anyway.
 
-        Flags that are not known are ignored: they are free for later use (docs/wire.md)."""
+        Flags that are not known are ignored: they are free for later use."""
         if len(payload) <= HEADER_BYTES:
             raise WireFormatError(f"media payload of {len(payload)} bytes has no room for a header and content")
         first, profile, frame_id, index_high, low, parent = _HEADER.unpack_from(payload)
@@ -83,10 +83,10 @@ def build_media(packet: MediaPacket) -> bytes:
 
 
 def mark_retransmitted(payload: bytes) -> bytes:
-    """The same RTP payload, marked as sent again."""
+    """The same RTP payload with the flag that says that it is sent again."""
     return bytes((payload[0] | _RETRANSMITTED,)) + payload[1:]
 
 
 def rtp_timestamp(captured_us: int) -> int:
-    """Microseconds to the 90 kHz clock, 32 bit. The way back (MediaParser) is exact to 12 microseconds."""
+    """Microseconds to the 90 kHz clock (32 bit). Parsed back, the time is off by less than 12 microseconds."""
     return -(-captured_us * 9 // 100) & 0xFFFFFFFF

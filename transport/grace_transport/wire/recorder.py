@@ -1,6 +1,6 @@
-"""The receiver's memory of arrivals, and when to report them (libwebrtc `remote_estimator_proxy.cc`).
+"""The receiver's record of arrivals, and when to report them (libwebrtc `remote_estimator_proxy.cc`).
 
-Owns the report interval and what goes into which report. Refuses to know what the reports are used for."""
+Owns the interval between reports and what goes into which one. Refuses to know what the reports are used for."""
 
 from __future__ import annotations
 
@@ -9,12 +9,8 @@ from bisect import bisect_left
 from grace_transport.wire.seq import Unwrapper
 from grace_transport.wire.twcc import MAX_GAP, TwccBuilder
 
-DEFAULT_INTERVAL_US = 100_000
-MIN_INTERVAL_US = 50_000
-MAX_INTERVAL_US = 250_000
-BACK_WINDOW_US = 500_000  # a reordered packet reopens what was reported, at most this far back
-REPORT_BITS = 68 * 8  # what one report is taken to cost, with IP, UDP and SRTCP
-REPORT_SHARE = 0.05  # of the media rate
+DEFAULT_INTERVAL_US = 100_000  # between two reports, as in libwebrtc
+BACK_WINDOW_US = 500_000  # a reordered packet makes later ones be reported again, at most this far back
 
 
 class TwccRecorder:
@@ -29,15 +25,10 @@ class TwccRecorder:
         self._unwrapper = Unwrapper(16)
         self._seqs: list[int] = []  # sorted
         self._arrived_us: dict[int, int] = {}
-        self._next: int | None = None  # first sequence number that the next report covers
+        self._next: int | None = None  # the first sequence number that the next report covers
         self._due_us: int | None = None
-        self._grid_us: int | None = None  # reports fall on a grid of intervals, as a periodic task's would
+        self._grid_us: int | None = None  # time of the last report; reports fall on a grid of intervals
         self._feedback_count = 0
-
-    def set_media_rate(self, bitrate_bps: int) -> None:
-        """Reports take a twentieth of the media rate, within 50 to 250 ms."""
-        wanted_us = int(REPORT_BITS * 1_000_000 / (REPORT_SHARE * max(bitrate_bps, 1)))
-        self._interval_us = min(max(wanted_us, MIN_INTERVAL_US), MAX_INTERVAL_US)
 
     def on_packet(self, wire_seq: int, arrived_us: int) -> None:
         """A packet with this transport-wide sequence number (16 bit, as on the wire) arrived."""
@@ -56,7 +47,7 @@ class TwccRecorder:
         return self._due_us
 
     def build(self, now_us: int) -> bytes | None:
-        """One RTCP packet with what was not reported yet, or None. Due or not: the caller keeps to `get_timer`.
+        """One RTCP packet with the arrivals that were not reported yet, or None. The caller keeps to `get_timer`.
 
         Arrivals that one report cannot hold (far apart in number or time) are left for the next call."""
         first = bisect_left(self._seqs, self._next) if self._next is not None else len(self._seqs)
@@ -82,7 +73,7 @@ class TwccRecorder:
             self._seqs.insert(bisect_left(self._seqs, seq), seq)
 
     def _forget(self, seq: int, now_us: int) -> None:
-        """Drop what is too old to be reported again, and what is too far behind to be told apart."""
+        """Drop arrivals that are too old to be reported again, and numbers that 16 bits cannot tell from newer ones."""
         keep = bisect_left(self._seqs, (self._seqs[-1] if self._seqs else seq) - MAX_GAP)
         if self._next is not None and self._seqs and self._seqs[-1] < self._next:  # all reported
             old_us = now_us - BACK_WINDOW_US

@@ -1,4 +1,4 @@
-"""RTCP's common part (RFC 3550 6.4.1): splitting compound packets, the header, padding. Refuses to know the bodies."""
+"""The common part of RTCP packets (RFC 3550 section 6.4.1): compounds, header, padding. Refuses to know the bodies."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from struct import Struct
 
 from grace_transport.errors import WireFormatError
 
-RTPFB = 205  # transport-layer feedback, RFC 4585 6.2
-PSFB = 206  # payload-specific feedback, RFC 4585 6.3
+RTPFB = 205  # transport-layer feedback (RFC 4585 section 6.2)
+PSFB = 206  # payload-specific feedback (RFC 4585 section 6.3)
 MAX_BODY_BYTES = 4 * 0xFFFF
 
 _HEADER = Struct("!BBH")
@@ -26,12 +26,12 @@ class RtcpPacket:
 
 
 def is_rtcp(data: bytes) -> bool:
-    """Whether a datagram on a port shared with RTP is RTCP (RFC 5761 4: packet types 192 to 223)."""
+    """Whether a datagram on a port shared with RTP is RTCP (RFC 5761 section 4: packet types 192 to 223)."""
     return len(data) >= 4 and 192 <= data[1] <= 223
 
 
 def split_compound(data: bytes) -> list[RtcpPacket]:
-    """The packets of one datagram; reduced-size ones too (RFC 5506). Raises WireFormatError."""
+    """The packets of one datagram, which may be reduced-size RTCP (RFC 5506). Raises WireFormatError."""
     if not data:
         raise WireFormatError("RTCP datagram is empty")
     packets = []
@@ -61,7 +61,7 @@ def parse_rtcp(data: bytes, pos: int = 0) -> tuple[RtcpPacket, int]:
 
 
 def build_rtcp(packet_type: int, count: int, body: bytes) -> bytes:
-    """One packet; a body that is no multiple of four bytes is padded (RFC 3550 6.4.1).
+    """One packet; a body that is no multiple of four bytes is padded (RFC 3550 section 6.4.1).
 
     Padding may only stand at the end of a compound. Raises ValueError for fields that do not fit."""
     padding = -len(body) % 4

@@ -1,6 +1,6 @@
-"""RTP (RFC 3550) with the transport-wide sequence number as a header extension (RFC 8285, draft-holmer).
+"""RTP packets (RFC 3550) with the transport-wide sequence number as a header extension (RFC 8285, draft-holmer).
 
-Owns the packet's outside. Refuses to know what the payload is, and leaves counters as they are on the wire."""
+Owns header, extension and padding. Refuses to know what the payload is, and leaves counters as they are on the wire."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from grace_transport.errors import WireFormatError
 
 TRANSPORT_SEQ_URI = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 
-HEADER_BYTES = 12  # RFC 3550 5.1, without CSRCs and extensions
-TRANSPORT_SEQ_BYTES = 8  # RFC 8285 4.2: 4 bytes extension header, 1 byte element header, 2 bytes value, 1 byte padding
+HEADER_BYTES = 12  # RFC 3550 section 5.1, without CSRCs and extensions
+TRANSPORT_SEQ_BYTES = 8  # RFC 8285 section 4.2: extension header 4, element header 1, value 2, padding 1
 
 _VERSION = 0x80
 _PADDING = 0x20
 _EXTENSION = 0x10
-_ONE_BYTE_PROFILE = 0xBEDE  # RFC 8285 4.2
-_TWO_BYTE_PROFILE = 0x1000  # RFC 8285 4.3, the low four bits are free
+_ONE_BYTE_PROFILE = 0xBEDE  # RFC 8285 section 4.2
+_TWO_BYTE_PROFILE = 0x1000  # RFC 8285 section 4.3; the low four bits are free
 
 _FIXED = Struct("!BBHII")
 _EXTENSION_HEADER = Struct("!HH")
@@ -43,9 +43,9 @@ class RtpPacket:
 
 
 def parse_rtp(data: bytes, transport_seq_id: int | None = None) -> RtpPacket:
-    """Read one RTP packet. `transport_seq_id` is the negotiated extension id (1 to 14, to 255 in two-byte form).
+    """Read one RTP packet. Raises WireFormatError.
 
-    Raises WireFormatError."""
+    transport_seq_id: the negotiated id of the extension, 1 to 14, or up to 255 in two-byte form; None: do not look."""
     if len(data) < HEADER_BYTES:
         raise WireFormatError(f"RTP header needs {HEADER_BYTES} bytes, got {len(data)}")
     first, second, seq, timestamp, ssrc = _FIXED.unpack_from(data)
@@ -68,7 +68,7 @@ def parse_rtp(data: bytes, transport_seq_id: int | None = None) -> RtpPacket:
 
 
 def build_rtp(packet: RtpPacket, transport_seq_id: int | None = None) -> bytes:
-    """Write one RTP packet; the transport-wide sequence number goes in where both it and its id are given.
+    """Write one RTP packet, with the transport-wide sequence number if both it and its extension id are given.
 
     Raises ValueError for an id outside 1 to 14 or fields that do not fit."""
     first = _VERSION | (_PADDING if packet.padding_bytes else 0)
@@ -114,7 +114,7 @@ def _find_one_byte(data: bytes, pos: int, end: int, wanted_id: int) -> int | Non
         if header == 0:  # padding
             continue
         found_id, length = header >> 4, (header & 0x0F) + 1
-        if found_id == 15:  # RFC 8285 4.2: stop here, what follows is not understood
+        if found_id == 15:  # RFC 8285 section 4.2: processing stops at id 15
             break
         if pos + length > end:
             raise WireFormatError("RTP extension element runs beyond the extensions")

@@ -1,4 +1,4 @@
-"""Wire counters that wrap <-> plain ints that do not. Owns unwrapping; refuses to know what is counted."""
+"""Unwraps counters: from the few bits on the wire to plain ints that do not wrap. Refuses to know what is counted."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ def nearest(reference: int, wire: int, bits: int) -> int:
 
 
 class Unwrapper:
-    """Follows one counter of `bits` bits. The first value stands for itself; each further one is nearest to the last.
+    """Follows one counter of `bits` bits. The first value is taken as it is, each later one as near the last as can be.
 
-    Values that reach back beyond the first come out negative, so that order is kept."""
+    Values from before the first may come out negative, so that order is kept."""
 
     def __init__(self, bits: int = 16) -> None:
         self._bits = bits
@@ -25,12 +25,14 @@ class Unwrapper:
         return self._last
 
     def unwrap(self, wire: int) -> int:
+        """The int that the bits `wire` stand for."""
         self._last = wire if self._last is None else nearest(self._last, wire, self._bits)
         return self._last
 
     def expect(self, near: int) -> None:
-        """The next value is the one nearest to this."""
+        """The next value will be taken as near to `near` as can be."""
         self._last = near
 
     def reset(self) -> None:
+        """Start over: the next value will be taken as it is."""
         self._last = None

@@ -1,7 +1,7 @@
 """Transport-wide feedback on the wire: RTCP 205 format 15 (draft-holmer-rmcat-transport-wide-cc-extensions-01).
 
-Owns chunks, deltas and the 64 ms reference clock. When to report is the recorder's business, what it means congestion
-control's. Where readers differ this one follows libwebrtc (`rtcp_packet/transport_feedback.cc`)."""
+Owns chunks, deltas and the 64 ms reference clock. The recorder decides when to report; congestion control decides what
+a report means. Where other readers differ, this one follows libwebrtc (`rtcp_packet/transport_feedback.cc`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DELTA_UNIT_US = 250
 REFERENCE_UNIT_US = 64_000
 REFERENCE_BITS = 24  # signed; wraps every 12.4 days
 MAX_STATUS_COUNT = 0xFFFF
-MAX_GAP = 0x8000  # beyond, a 16-bit number would count as older
+MAX_GAP = 0x8000  # a 16-bit number further ahead would count as older
 
 LOST, SMALL, LARGE, NO_DELTA = range(4)  # status symbols
 
@@ -32,7 +32,7 @@ _ASCII_BITS = bytes.maketrans(b"01", b"\x00\x01")
 
 @dataclass(frozen=True, slots=True)
 class TransportFeedback:
-    """One report as it stands on the wire. `symbols` has a byte per status from `base_seq` (16 bit) on.
+    """One report as it is on the wire. `symbols` has one byte per status, for the numbers from `base_seq` (16 bit) on.
 
     `deltas_us` holds one delta for each SMALL or LARGE symbol, the first relative to the reference time (signed 24 bit,
     64 ms units), or is None where the report came without times."""
@@ -47,6 +47,7 @@ class TransportFeedback:
 
 
 def is_twcc(packet: RtcpPacket) -> bool:
+    """Whether this is transport-wide feedback."""
     return packet.packet_type == RTPFB and packet.count == FORMAT
 
 
@@ -69,14 +70,15 @@ def parse_twcc(packet: RtcpPacket) -> TransportFeedback:
 
 
 class TwccReader:
-    """Reports to `Feedback` at the sender: unwraps sequence numbers around what was sent, and the reference clock."""
+    """Turns reports into `Feedback` at the sender: it unwraps sequence numbers and the reference clock."""
 
     def __init__(self) -> None:
         self._reference = Unwrapper(REFERENCE_BITS)
 
     def read(self, report: TransportFeedback, newest_sent_seq: int) -> Feedback:
-        """Statuses up to `newest_sent_seq` (unwrapped). Packets received without a time are left out: neither lost
-        nor timed. Raises WireFormatError if the report is only about packets that were never sent."""
+        """The statuses up to `newest_sent_seq` (unwrapped). Packets that were received without a time are left out.
+
+        Raises WireFormatError if the report is only about packets that were never sent."""
         base = nearest(newest_sent_seq, report.base_seq, 16)
         if base > newest_sent_seq:
             raise WireFormatError(f"feedback about packet {base}, newest sent is {newest_sent_seq}")
@@ -93,7 +95,7 @@ class TwccReader:
 
 
 class TwccBuilder:
-    """One report in the making. Packets are added in sequence order; one that does not fit is refused."""
+    """Builds one report. Packets are added in sequence order; one that does not fit is refused."""
 
     def __init__(self, base_seq: int, base_time_us: int, *, include_times: bool = True) -> None:
         self._base_seq = base_seq
