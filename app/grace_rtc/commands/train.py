@@ -78,7 +78,7 @@ def _trainer(
 ) -> Trainer:
     from lightning_fabric import Fabric
 
-    from grace_codec.training.clips import load_folder
+    from grace_codec.training.data import load_folder
     from grace_codec.training.loop import RunFolder, Trainer
 
     fabric = Fabric(accelerator=accelerator, devices=devices)
@@ -112,7 +112,7 @@ def _run(trainer: Trainer, until: int | None, console: Console) -> None:
 def _evaluate(trainer: Trainer, data: Path, cache: Path | None, console: Console) -> dict[str, Any]:
     """Closed loop on the held-out clips; the figures go to the metrics file and the model card."""
     from grace_codec.profiles import load_file
-    from grace_codec.training.clips import load_folder
+    from grace_codec.training.data import load_folder
     from grace_codec.training.evaluate import closed_loop, summary
 
     model = load_file(trainer.folder.weights, trainer.stage.profile)
@@ -129,7 +129,7 @@ def _evaluate(trainer: Trainer, data: Path, cache: Path | None, console: Console
 
 
 def _publish(trainer: Trainer, figures: dict[str, Any], console: Console) -> None:
-    from grace_codec.training.publish import publish
+    from grace_codec.training.checkpoint import publish
 
     stage = trainer.stage
     card = {

@@ -12,11 +12,24 @@ from torch import Tensor, nn
 from grace_codec.models import transform as tf
 from grace_codec.models.grace_net import GraceNet
 from grace_codec.models.lite_net import LiteNet
-from grace_codec.training.chains import Batch
-from grace_codec.training.grace_objective import Ends, GraceObjective
-from grace_codec.training.loss_simulation import fill_gaps, residual_mask
-from grace_codec.training.objective import Objective, Pictures, Views, pixels
-from grace_codec.training.references import References, compensate
+from grace_codec.training.chains import Batch, References
+from grace_codec.training.motion import FrameBatch, compensate, fill_gaps
+from grace_codec.training.objective import (
+    Coded,
+    GraceObjective,
+    Inputs,
+    Objective,
+    Predictions,
+    PredictionSources,
+    pixels,
+)
+
+
+def residual_mask(shape: torch.Size, rates: Tensor, generator: torch.Generator) -> Tensor:
+    """(B, C, h, w) of 0 and 1: each element is lost on its own, as the packets' element mapping does it.
+
+    rates: (B,) on the generator's device."""
+    return (torch.rand(shape, generator=generator, device=generator.device) >= rates[:, None, None, None]).float()
 
 
 class Losses:
@@ -33,7 +46,7 @@ class Losses:
 
 
 class Coding(Protocol):
-    """net: what is trained; objective: its forward pass, called as objective(y, uv, views, level)."""
+    """net: what is trained; objective: its forward pass, called as objective(y, uv, inputs, level)."""
 
     @property
     def net(self) -> LiteNet: ...
@@ -41,11 +54,11 @@ class Coding(Protocol):
     @property
     def objective(self) -> nn.Module: ...
 
-    def views(self, batch: Batch, references: References, losses: Losses) -> tuple[Views | Ends, list[bool]]:
+    def inputs(self, batch: Batch, references: References, losses: Losses) -> tuple[Inputs, list[bool]]:
         """What the objective needs besides the frame, and which chains' decoders differ from the encoder."""
         ...
 
-    def clean(self, views: Views | Ends, out: dict[str, Tensor], level: Tensor, impaired: list[bool]) -> Pictures:
+    def clean(self, inputs: Inputs, coded: Coded, level: Tensor, impaired: list[bool]) -> FrameBatch:
         """What the encoder believes the decoder shows: the frames as if nothing had ever been lost."""
         ...
 
@@ -62,27 +75,27 @@ class LiteCoding:
         self.net = LiteNet()
         self.objective = Objective(self.net, mixed)
 
-    def views(self, batch: Batch, references: References, losses: Losses) -> tuple[Views, list[bool]]:
+    def inputs(self, batch: Batch, references: References, losses: Losses) -> tuple[Predictions, list[bool]]:
         motion = batch.frame.motion
         encoder = compensate(*references.encoder, motion)
         impaired = _impaired(references, losses)
         if not any(impaired):
-            return Views(encoder, encoder, None, None), impaired
+            return Predictions(encoder, encoder, None, None), impaired
         at = torch.tensor([i for i, bad in enumerate(impaired) if bad]).to(motion.device)
         h, w = motion.shape[2:]
         kept = losses.keep(1, h, w)
         rebuilt = fill_gaps(motion[at].float(), kept[at])
         other = compensate(references.decoder[0][at], references.decoder[1][at], rebuilt)
         decoder = encoder[0].index_copy(0, at, other[0]), encoder[1].index_copy(0, at, other[1])
-        return Views(encoder, decoder, losses.keep(tf.CHANNELS, h, w), 1 - kept), impaired
+        return Predictions(encoder, decoder, losses.keep(tf.CHANNELS, h, w), 1 - kept), impaired
 
     @torch.no_grad()
-    def clean(self, views: Views | Ends, out: dict[str, Tensor], level: Tensor, impaired: list[bool]) -> Pictures:
-        y, uv = out["y"], out["uv"]
+    def clean(self, inputs: Inputs, coded: Coded, level: Tensor, impaired: list[bool]) -> FrameBatch:
+        y, uv = coded.shown
         if any(impaired):
             at = torch.tensor([i for i, bad in enumerate(impaired) if bad]).to(y.device)
             with self.objective.autocast():
-                py, puv = self.net.decode(out["symbols"][at], views.encoder[0][at], views.encoder[1][at], level[at])
+                py, puv = self.net.decode(coded.symbols[at], inputs.encoder[0][at], inputs.encoder[1][at], level[at])
             y, uv = y.index_copy(0, at, pixels(py)), uv.index_copy(0, at, pixels(puv))
         return y, uv
 
@@ -94,15 +107,16 @@ class GraceCoding:
         self.net = GraceNet()
         self.objective = GraceObjective(self.net, mixed)
 
-    def views(self, batch: Batch, references: References, losses: Losses) -> tuple[Ends, list[bool]]:
+    def inputs(self, batch: Batch, references: References, losses: Losses) -> tuple[PredictionSources, list[bool]]:
         h, w = batch.frame.motion.shape[2:]
         encoder, decoder = ((ends[0].float(), ends[1].float()) for ends in (references.encoder, references.decoder))
-        ends = Ends(encoder, decoder, losses.keep(1, h, w), losses.keep(tf.CHANNELS, h, w))
+        ends = PredictionSources(encoder, decoder, losses.keep(1, h, w), losses.keep(tf.CHANNELS, h, w))
         return ends, _impaired(references, losses)
 
     @torch.no_grad()
-    def clean(self, views: Views | Ends, out: dict[str, Tensor], level: Tensor, impaired: list[bool]) -> Pictures:
-        return out["clean_y"], out["clean_uv"]
+    def clean(self, inputs: Inputs, coded: Coded, level: Tensor, impaired: list[bool]) -> FrameBatch:
+        assert coded.clean is not None
+        return coded.clean
 
 
 CODINGS: dict[str, Callable[[bool], Coding]] = {"lite": LiteCoding, "grace": GraceCoding}

@@ -6,24 +6,24 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 
 from grace_codec.entropy.latents import Latents, ReceivedLatents, Symbols
+from grace_codec.evaluation.quality import ssim_db
 from grace_codec.models import transform as tf
 from grace_codec.models.api import VideoModel
 from grace_codec.motion.search import Motion, Planes
-from grace_codec.training.clips import Clip
-from grace_codec.training.rate import bits
-from grace_codec.types import Plane
+from grace_codec.training.chains import intra
+from grace_codec.training.data import Clip
+from grace_codec.training.objective import bits
 
 BURST_EVERY, BURST_FRAMES = 10, 3
 RATE_PER_DB = 0.32  # ln of the rate that one dB of SSIM is worth between 10 and 20 dB (x264 on call video)
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ClosedLoopPoint:
     """Means over a clip's P-frames. affected_db: over each burst and the three frames after it."""
 
     bpp: float
@@ -34,19 +34,6 @@ class Point:
     def score(self) -> float:
         """ln of the rate, brought to equal quality: lower is better; differences are relative rates."""
         return math.log(max(self.bpp, 1e-6)) - RATE_PER_DB * self.ssim_db
-
-
-def ssim_db(a: Plane, b: Plane) -> float:
-    """SSIM of two luma planes (11x11 Gaussian, sigma 1.5, borders left out), in dB."""
-    x, y = a.astype(np.float32), b.astype(np.float32)
-
-    def mean(v: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-        return np.asarray(cv2.GaussianBlur(v, (11, 11), 1.5)[5:-5, 5:-5], np.float32)
-
-    mx, my = mean(x), mean(y)
-    vx, vy, cov = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
-    score = ((2 * mx * my + 6.5025) * (2 * cov + 58.5225)) / ((mx * mx + my * my + 6.5025) * (vx + vy + 58.5225))
-    return -10 * math.log10(max(1 - float(score.mean()), 1e-5))
 
 
 def residual_bits(symbols: Symbols) -> float:
@@ -65,8 +52,6 @@ def motion_bits(motion: Motion) -> float:
 
 def first_reference(planes: Planes, step: float) -> Planes:
     """A key frame of the level's quality: an 8x8 DCT, quantized."""
-    from grace_codec.training.references import intra
-
     unit = torch.tensor([step])
     y, u, v = (intra(torch.from_numpy(np.ascontiguousarray(p))[None, None], unit)[0, 0].numpy() for p in planes)
     return y, u, v
@@ -85,7 +70,7 @@ def lose(latents: Latents, rate: float, rng: np.random.Generator) -> ReceivedLat
     )
 
 
-def closed_loop(model: VideoModel, clip: Clip, level: int, loss: float = 0.0, frames: int = 30) -> Point:
+def closed_loop(model: VideoModel, clip: Clip, level: int, loss: float = 0.0, frames: int = 30) -> ClosedLoopPoint:
     """Code a clip; in 3 of 10 frames `loss` of the elements is lost, then the encoder resyncs to the decoder."""
     rng = np.random.default_rng(7)
     reference = first_reference(clip.planes(0), float(model.steps(level)[0]) * 0.8)
@@ -106,12 +91,12 @@ def closed_loop(model: VideoModel, clip: Clip, level: int, loss: float = 0.0, fr
         if BURST_FRAMES <= phase < 3 * BURST_FRAMES:
             affected.append(qualities[-1])
     pixels = clip.y.shape[1] * clip.y.shape[2]
-    return Point(
+    return ClosedLoopPoint(
         float(np.mean(rates)) / pixels, float(np.mean(qualities)), float(np.mean(affected)) if affected else math.nan
     )
 
 
-def summary(points: Iterable[Point]) -> dict[str, float]:
+def summary(points: Iterable[ClosedLoopPoint]) -> dict[str, float]:
     """Means, for the metrics file."""
     every = list(points)
     return {

@@ -16,13 +16,11 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from grace_codec.models.lite_net import LEVELS, LiteNet
-from grace_codec.training.chains import Batch, ChainPool
+from grace_codec.training.chains import DRIFT_FRAMES, Batch, ChainPool, References, intra
 from grace_codec.training.checkpoint import load_run, load_weights, save_run, save_weights
-from grace_codec.training.clips import Clip
 from grace_codec.training.coding import CODINGS, Coding, Losses
-from grace_codec.training.references import DRIFT_FRAMES, References, intra
+from grace_codec.training.data import Clip, ClipStore
 from grace_codec.training.stages import Stage
-from grace_codec.training.store import ClipStore
 
 SLOW = ("luma", "chroma", "log_step", "shrink")  # the classical skeleton moves at a fifth of the learning rate
 FIRST_REFERENCE_STEP = 0.8  # of the level's luma step: a key frame is a little better than what follows
@@ -119,7 +117,7 @@ class Trainer:
 
     def run(self, until: int | None = None, on_step: Callable[[int, dict[str, float]], None] | None = None) -> None:
         """Train up to step `until` (default: the stage's end)."""
-        taken: list[_Taken] = []
+        taken: list[_StepStats] = []
         end = min(until or self.stage.steps, self.stage.steps)
         began = time.monotonic()
         while self.step < end:
@@ -141,17 +139,18 @@ class Trainer:
             with self.folder.metrics.open("a") as out:
                 out.write(json.dumps({"stage": self.stage.name, "step": self.step, **means}) + "\n")
 
-    def _one_step(self) -> _Taken:
-        """Nothing here waits for a GPU: what it computes is looked at when metrics are due."""
+    def _one_step(self) -> _StepStats:
+        """Code one frame of every chain and move the weights. Nothing here waits for a GPU: its results are read when
+        metrics are due."""
         numbers = np.random.default_rng((self._seed, self.step))
         batch = self._pool.next(self.step)
         self._begin_fresh(batch)
         rates = self.stage.loss.draw(self.stage.batch, numbers)
         losses = Losses(rates, (self._seed, self.step), self.fabric.device)
-        views, impaired = self._coding.views(batch, self._references, losses)
+        inputs, impaired = self._coding.inputs(batch, self._references, losses)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self.stage, self.step) * group["speed"]
-        loss, out = self._objective(batch.frame.y.float(), batch.frame.uv.float(), views, batch.level)
+        loss, coded = self._objective(batch.frame.y.float(), batch.frame.uv.float(), inputs, batch.level)
         self._optimizer.zero_grad()
         self.fabric.backward(loss)
         for parameter in self.net.parameters():
@@ -161,9 +160,9 @@ class Trainer:
         self._optimizer.step()
         waits = torch.from_numpy(numbers.choice(DRIFT_FRAMES, len(rates)))
         lost = torch.from_numpy(rates > 0)
-        clean = self._coding.clean(views, out, batch.level, impaired)
-        self._references.advance(clean, (out["y"], out["uv"]), lost, waits)
-        return _Taken(out["cost"], out["bpp"], out["ssim_db"], ~torch.tensor(impaired), lost)
+        clean = self._coding.clean(inputs, coded, batch.level, impaired)
+        self._references.advance(clean, coded.shown, lost, waits)
+        return _StepStats(coded.cost, coded.bpp, coded.ssim_db, ~torch.tensor(impaired), lost)
 
     @torch.no_grad()
     def _begin_fresh(self, batch: Batch) -> None:
@@ -174,19 +173,19 @@ class Trainer:
         self._references.begin(batch.fresh, intra(batch.before.y, unit), intra(batch.before.uv, unit))
 
 
-class _Taken(NamedTuple):
-    """What one step cost, per chain: (B,) each. The last two stay on the CPU."""
+class _StepStats(NamedTuple):
+    """The cost and quality of one step, per chain: (B,) each. The last two stay on the CPU."""
 
     cost: Tensor
     bpp: Tensor
     ssim_db: Tensor
-    whole: Tensor  # both ends had the same
+    whole: Tensor  # both ends had the same reference and nothing was lost
     lost: Tensor
 
 
-def _means(taken: list[_Taken]) -> dict[str, float]:
-    """Over the chains of some steps; figures of which there are none are left out."""
+def _means(taken: list[_StepStats]) -> dict[str, float]:
+    """Means over the chains of some steps; statistics that no chain has are left out."""
     cost, bpp, ssim_db, whole, lost = (torch.cat(column).cpu() for column in zip(*taken, strict=True))
     means = {"cost": cost, "bpp": bpp, "ssim_db": ssim_db[whole], "ssim_db_lossy": ssim_db[lost]}
     means["not_finite"] = (~torch.isfinite(cost)).float()
-    return {name: float(figures.nanmean()) for name, figures in means.items() if len(figures)}
+    return {name: float(values.nanmean()) for name, values in means.items() if len(values)}

@@ -4,7 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grace_codec.training.loss_simulation import NO_LOSS, PAPER_LOSS, LossDistribution
+import numpy as np
+
+NO_LOSS_SHARE = 0.8
+LOSS_RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+
+
+@dataclass(frozen=True, slots=True)
+class LossDistribution:
+    """With probability `none` nothing is lost, else one of `rates`, each alike (paper 4.4)."""
+
+    none: float = NO_LOSS_SHARE
+    rates: tuple[float, ...] = LOSS_RATES
+
+    def draw(self, count: int, generator: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """(count,) loss rates."""
+        lossy = generator.random(count) >= self.none
+        return np.where(lossy, generator.choice(self.rates, count), 0.0)
+
+
+NO_LOSS = LossDistribution(none=1.0)
+PAPER_LOSS = LossDistribution()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from grace_codec.training.rate import bits, context_means, laplace_bits
+from grace_codec.training.objective import bits, context_means, laplace_bits
 
 
 @pytest.mark.parametrize("mean", [0.01, 0.3, 1.0, 7.0])

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from grace_codec.errors import CodecError
-from grace_codec.training.clips import Clip
-from grace_codec.training.store import ClipStore
+from grace_codec.training.data import Clip, ClipStore
 
 
 def clip(seed: int, height: int, width: int) -> Clip:
