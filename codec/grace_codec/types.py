@@ -9,13 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 Plane = npt.NDArray[np.uint8]
+"""(H, W) samples of one component of a frame, uint8."""
+
+Planes = tuple[Plane, Plane, Plane]
+"""Luma (H, W) and both chroma planes (H/2, W/2) of a yuv420 frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One yuv420 picture. Planes are uint8, C-contiguous and read-only by convention.
+    """One yuv420 frame. Planes are C-contiguous and read-only by convention.
 
-    y: (H, W); u, v: (H/2, W/2). H and W are even, 64x64 to 1920x1080.
+    y: (H, W); u, v: (H/2, W/2). H and W are even, 64x64 to 1920x1080. frame_id counts captured frames; captured_us is
+    when it was captured, on the sender's clock, in microseconds.
     """
 
     frame_id: int

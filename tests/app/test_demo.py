@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from grace_codec.media.clip import ClipOptions, open_clip
-from grace_codec.media.video_file import Planes
+from grace_codec.types import Planes
 from grace_lab.errors import LogError
 from grace_lab.log.merge import Capture, ProcessLogs, Showing
 from grace_lab.log.schema import SessionLog

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from grace_codec.entropy.latents import Latents
 from grace_codec.entropy.tables import Tables
-from grace_codec.motion.search import Planes
 from grace_codec.training.fit import start
+from grace_codec.types import Planes
 
 LUMA, CHROMA = 6, 4
 LEVELS = 17

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from grace_codec.media.video_file import Planes
+from grace_codec.types import Planes
 from grace_rtc.demo.record import scaled_picture
 from grace_rtc.errors import DemoError
 

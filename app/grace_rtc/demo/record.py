@@ -13,8 +13,8 @@ import numpy as np
 
 from grace_codec.evaluation import quality
 from grace_codec.media.clip import split_i420
-from grace_codec.media.video_file import MAX_SOURCE_SIDE_PX, Planes
-from grace_codec.types import Plane
+from grace_codec.media.video_file import MAX_SOURCE_SIDE_PX
+from grace_codec.types import Plane, Planes
 from grace_lab.errors import LogError
 from grace_lab.log.events import FrameQuality
 from grace_lab.log.merge import Showing

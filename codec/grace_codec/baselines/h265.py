@@ -21,8 +21,7 @@ from grace_codec.api import LossResponse
 from grace_codec.baselines.cache import StreamCache
 from grace_codec.baselines.ladder import WORST_CRF, Ladder, LadderPlan, build_ladder
 from grace_codec.media.clip import VideoClip
-from grace_codec.media.video_file import Planes
-from grace_codec.types import Budget, CodedFrame, Decoded, Frame, ReceivedFrame, Reference
+from grace_codec.types import Budget, CodedFrame, Decoded, Frame, Planes, ReceivedFrame, Reference
 
 _HEADER: Final = struct.Struct("!BBI")
 """Before each part of a frame: kind (rung or key), level (rung number, or CRF of a key), the frame it refers to + 1."""

@@ -22,8 +22,7 @@ import numpy.typing as npt
 from grace_codec.baselines.cache import StreamCache, stream_key
 from grace_codec.baselines.classical import ClassicalStream, Quality, encode_clip
 from grace_codec.media.clip import VideoClip
-from grace_codec.media.video_file import Planes
-from grace_codec.types import Frame
+from grace_codec.types import Frame, Planes
 
 CODEC: Final = "libx265"
 WORST_CRF: Final = 51

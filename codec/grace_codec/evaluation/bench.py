@@ -14,8 +14,8 @@ from grace_codec import profiles
 from grace_codec.entropy.coder import Geometry, LatentCoder
 from grace_codec.entropy.tables import load as load_tables
 from grace_codec.grace.codec import GraceCodec, Picture, complete, tables_path
-from grace_codec.motion.search import MotionSearch, Planes, ReferencePicture
-from grace_codec.types import Budget, CodedFrame, Frame, Plane, ReceivedFrame
+from grace_codec.motion.search import MotionSearch, ReferencePicture
+from grace_codec.types import Budget, CodedFrame, Frame, Plane, Planes, ReceivedFrame
 
 KEY_SHARE = 8  # of a P-frame's budget, for the first frame
 REFERENCE_PASSES = 64

@@ -14,13 +14,11 @@ import numpy as np
 
 from grace_codec.errors import BackendError
 from grace_codec.runtime.scheduling import unchanged_scheduling
-from grace_codec.types import Plane
+from grace_codec.types import Planes
 
 AV1 = 1  # the codec's number in key frame payloads
 MIN_SIDE_PX = 16
 MIN_CRF, MAX_CRF = 2, 63
-
-Planes = tuple[Plane, Plane, Plane]
 
 PRESET = 6  # 15 ms for 640x360, 3 ms for 112x80; 4 saves 8 % and takes five times as long
 FAST_PRESET = 8  # for pictures of 112x80: 8 % more bytes in half the time

@@ -41,9 +41,7 @@ from grace_codec.grace.payload import (
 from grace_codec.grace.rate import FILL_AIM, FILL_HIGH, FILL_LOW, FrameQuantizer, RateControl, packets_for
 from grace_codec.models.api import Analysis, VideoModel
 from grace_codec.runtime.thread_pool import BackgroundTask
-from grace_codec.types import Budget, CodedFrame, Decoded, Frame, Plane, ReceivedFrame, Reference
-
-Planes = tuple[Plane, Plane, Plane]
+from grace_codec.types import Budget, CodedFrame, Decoded, Frame, Planes, ReceivedFrame, Reference
 
 MOTION_BITS = 12  # of a vector that is not zero: a first guess, which the rate control corrects
 TRIES = 4  # of entropy coding a frame until it fills its budget

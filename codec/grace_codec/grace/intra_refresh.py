@@ -22,9 +22,9 @@ from math import log2
 import cv2
 
 from grace_codec.errors import BackendError
-from grace_codec.grace.av1_still import FAST_PRESET, MAX_CRF, MIN_CRF, Planes, decode_still, encode_still
+from grace_codec.grace.av1_still import FAST_PRESET, MAX_CRF, MIN_CRF, decode_still, encode_still
 from grace_codec.grace.payload import Patch
-from grace_codec.types import Budget
+from grace_codec.types import Budget, Planes
 
 MIN_SIDE_PX = 64  # below, headers outweigh pixels
 SLOPE = 0.75  # −d ln(squared error) / d ln(bytes) of P-frames, between 0.05 and 0.3 bits per pixel

@@ -15,8 +15,8 @@ import numpy as np
 
 from grace_codec.errors import ClipError
 from grace_codec.media.synthetic import SCENES
-from grace_codec.media.video_file import ClipOptions, Planes, check_file, file_pictures, frame_rate
-from grace_codec.types import Frame
+from grace_codec.media.video_file import ClipOptions, check_file, file_pictures, frame_rate
+from grace_codec.types import Frame, Planes
 
 __all__ = ["BUILTIN", "ClipOptions", "Planes", "VideoClip", "open_clip", "palindrome", "split_i420"]
 

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from grace_codec.errors import ClipError
-from grace_codec.types import Plane
+from grace_codec.types import Plane, Planes
 
 if TYPE_CHECKING:
     import av
 
-Planes = tuple[Plane, Plane, Plane]
 """y (H, W), u and v (H/2, W/2) of one picture, H and W even."""
 
 MIN_SIDE_PX: Final = 64

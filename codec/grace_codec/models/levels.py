@@ -11,7 +11,7 @@ from grace_codec.grace.rate import FrameQuantizer
 from grace_codec.models import pixels
 from grace_codec.models import transform as tf
 from grace_codec.models.api import FINE
-from grace_codec.motion.search import Planes
+from grace_codec.types import Planes
 
 
 class LevelTables:

@@ -13,8 +13,8 @@ from grace_codec.models import pixels
 from grace_codec.models import transform as tf
 from grace_codec.models.api import Analysis, Floats, Profile, Reconstruction
 from grace_codec.models.levels import LevelTables
-from grace_codec.motion.search import MAX_VECTOR, Motion, MotionSearch, Planes, ReferencePicture, fill_gaps
-from grace_codec.types import Plane
+from grace_codec.motion.search import MAX_VECTOR, Motion, MotionSearch, ReferencePicture, fill_gaps
+from grace_codec.types import Plane, Planes
 
 
 class LiteModel:

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from grace_codec.models import transform as tf
 from grace_codec.models import transform_kernels as kernels
-from grace_codec.motion.search import BLOCK, Planes
+from grace_codec.motion.search import BLOCK
 from grace_codec.runtime.thread_pool import in_parts
-from grace_codec.types import Plane
+from grace_codec.types import Plane, Planes
 
 Floats = npt.NDArray[np.float32]
 

@@ -12,9 +12,8 @@ import numpy.typing as npt
 
 from grace_codec.motion import kernels, refinement
 from grace_codec.runtime.thread_pool import BackgroundTask, in_parts
-from grace_codec.types import Plane
+from grace_codec.types import Plane, Planes
 
-Planes = tuple[Plane, Plane, Plane]
 Motion = npt.NDArray[np.int16]  # (2, H16, W16), (x, y) quarter pels
 Flags = npt.NDArray[np.bool_]
 Moved = npt.NDArray[np.uint8]  # (16, H + 2·PADDING, W + 2·PADDING), phase 4·x + y

@@ -24,7 +24,8 @@ import torch
 from torch import Tensor
 
 from grace_codec.errors import CodecError
-from grace_codec.motion.search import BLOCK, Motion, MotionSearch, Planes, ReferencePicture
+from grace_codec.motion.search import BLOCK, Motion, MotionSearch, ReferencePicture
+from grace_codec.types import Planes
 
 Luma = npt.NDArray[np.uint8]
 

@@ -13,10 +13,11 @@ from grace_codec.entropy.latents import Latents, ReceivedLatents, Symbols
 from grace_codec.evaluation.quality import ssim_db
 from grace_codec.models import transform as tf
 from grace_codec.models.api import VideoModel
-from grace_codec.motion.search import Motion, Planes
+from grace_codec.motion.search import Motion
 from grace_codec.training.chains import intra
 from grace_codec.training.data import Clip
 from grace_codec.training.objective import bits
+from grace_codec.types import Planes
 
 BURST_EVERY, BURST_FRAMES = 10, 3
 RATE_PER_DB = 0.32  # ln of the rate that one dB of SSIM is worth between 10 and 20 dB (x264 on call video)

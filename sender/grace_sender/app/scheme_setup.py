@@ -8,9 +8,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Final
 
-from grace_codec.media.video_file import Planes, planes_of
+from grace_codec.media.video_file import planes_of
 from grace_codec.schemes import SCHEMES, live_scheme
-from grace_codec.types import Frame
+from grace_codec.types import Frame, Planes
 from grace_sender.app.config import PLAIN_SCHEMES, SendConfig
 from grace_sender.app.sources import Source, video_frame
 from grace_sender.live.adaptation import Adaptation, OperatingPoint, OperatingPointChanged

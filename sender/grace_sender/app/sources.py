@@ -18,7 +18,8 @@ import numpy as np
 
 from grace_codec.errors import ClipError
 from grace_codec.media.clip import BUILTIN, ClipOptions, VideoClip, open_clip, palindrome
-from grace_codec.media.video_file import Planes, check_file, check_size, file_pictures, frame_rate, planes_of
+from grace_codec.media.video_file import check_file, check_size, file_pictures, frame_rate, planes_of
+from grace_codec.types import Planes
 
 if TYPE_CHECKING:
     import av

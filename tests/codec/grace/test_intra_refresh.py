@@ -18,9 +18,7 @@ from grace_codec.grace.intra_refresh import (
     regions,
 )
 from grace_codec.grace.payload import Patch
-from grace_codec.types import Budget, Plane
-
-Planes = tuple[Plane, Plane, Plane]
+from grace_codec.types import Budget, Planes
 
 
 def ramp(height: int, width: int, shift: int = 0) -> Planes:

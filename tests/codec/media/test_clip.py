@@ -13,7 +13,7 @@ import pytest
 
 from grace_codec.errors import ClipError
 from grace_codec.media.clip import ClipOptions, VideoClip, open_clip, palindrome, split_i420
-from grace_codec.media.video_file import Planes
+from grace_codec.types import Planes
 
 
 def write_video(path: Path, times_ms: list[int], width: int = 96, height: int = 64) -> Path:

@@ -8,6 +8,8 @@ from functools import cache
 import numpy as np
 import pytest
 
+from grace_codec.types import Planes
+
 pytest.importorskip("torch")
 
 import torch
@@ -15,7 +17,6 @@ import torch
 from grace_codec.entropy.latents import Latents, ReceivedLatents
 from grace_codec.models.grace import GraceModel, profile
 from grace_codec.models.grace_net import MOTION_CHANNELS, GraceNet, warp
-from grace_codec.motion.search import Planes
 
 CHANNELS = 4 * 56 + 2 * 22
 

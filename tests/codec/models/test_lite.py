@@ -15,8 +15,8 @@ from grace_codec.entropy.latents import Latents, ReceivedLatents
 from grace_codec.models.api import Analysis
 from grace_codec.models.lite_net import quantize
 from grace_codec.models.untrained import untrained as lite
-from grace_codec.motion.search import Planes, ReferencePicture
-from grace_codec.types import Plane
+from grace_codec.motion.search import ReferencePicture
+from grace_codec.types import Plane, Planes
 
 CHANNELS = 4 * 56 + 2 * 22
 LEVELS = 113

@@ -16,7 +16,8 @@ import pytest
 
 from grace_codec.errors import ClipError
 from grace_codec.media.clip import ClipOptions, open_clip
-from grace_codec.media.video_file import Planes, planes_of
+from grace_codec.media.video_file import planes_of
+from grace_codec.types import Planes
 from grace_sender.app.capture import Capture, Feed, FrameMissed
 from grace_sender.app.sources import FileOnce, LoopedClip, SourcePicture, open_source, video_frame, webcam_device
 

@@ -11,11 +11,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from grace_codec.types import Plane
+from grace_codec.types import Plane, Planes
 
 Canvas = npt.NDArray[np.int32]
-Planes = tuple[Plane, Plane, Plane]
-
 TURN: Final = 1 << 16
 OPAQUE: Final = 256
 

@@ -13,13 +13,13 @@ from grace_codec.media.synthetic.painting import (
     Canvas,
     Layer,
     Painting,
-    Planes,
     ball,
     coloured,
     sine,
     texture,
     wander,
 )
+from grace_codec.types import Planes
 
 Draw = Callable[[int], Planes]
 """Time in microseconds -> the picture at that time."""
