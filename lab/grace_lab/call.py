@@ -20,7 +20,7 @@ from grace_lab.clock import VirtualClock
 from grace_lab.cost import ComputeCost, run_timed
 from grace_lab.log.events import FrameQuality, log_receiver_event, log_rendered, log_sender_event
 from grace_lab.log.schema import SessionLog
-from grace_netsim.link.events import LinkDropped
+from grace_netsim.link.events import LinkDropped, LinkEvent
 from grace_netsim.link.link import Link, LinkConfig
 from grace_netsim.trace.rates import RateSeries
 from grace_receiver.events import CarryWanted, DecodeWanted, FrameDecoded, FrameReady
@@ -82,8 +82,8 @@ class Lab:
         self._sender = SenderSession(SenderConfig(fps=config.fps), controller)
         self._receiver = ReceiverSession(ReceiverConfig(loss_response=encoder.loss_response))
         self._link = Link(config.uplink)
-        self._uplink = Host(self._link, self._clock, self._to_receiver, self._on_uplink)
-        self._feedback = Host(Link(config.feedback), self._clock, self._to_sender, _ignore)
+        self._uplink: Host[LinkEvent, bytes] = Host(self._link, self._clock, self._to_receiver, self._on_uplink)
+        self._feedback: Host[LinkEvent, bytes] = Host(Link(config.feedback), self._clock, self._to_sender, _ignore)
         self._sender_host = Host(self._sender, self._clock, self._into_uplink, self._on_sender)
         self._receiver_host = Host(self._receiver, self._clock, self._into_feedback, self._on_receiver)
 
@@ -115,10 +115,10 @@ class Lab:
     def _to_sender(self, datagram: bytes) -> None:
         self._sender_host.receive(datagram[: -len(SRTCP_TAIL)])
 
-    def _on_uplink(self, event: object) -> None:
+    def _on_uplink(self, event: LinkEvent) -> None:
         if isinstance(event, LinkDropped):
             try:
-                seq = parse_rtp(event.data, SenderConfig().transport_seq_id).transport_seq
+                seq = parse_rtp(event.datagram, SenderConfig().transport_seq_id).transport_seq
             except WireFormatError:
                 seq = None
             self._log.emit(event.at_us, "packet_dropped", seq=-1 if seq is None else seq, reason=event.reason)
@@ -200,5 +200,5 @@ class Lab:
         log_rendered(self._log, event.at_us, event.frame_id, event.captured_us, measured)
 
 
-def _ignore(event: object) -> None:
+def _ignore(event: LinkEvent) -> None:
     """Drops on the feedback path show in what the sender does; nobody plots them."""

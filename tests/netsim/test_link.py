@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from grace_netsim.link.events import (
 )
 from grace_netsim.link.link import EventLevel, Link, LinkConfig
 from grace_netsim.link.packet import charged_bytes
-from grace_netsim.link.stages import IidLoss
+from grace_netsim.link.stages import Corruption, IidLoss
 from grace_netsim.trace.opportunities import OpportunityTrace
 from grace_netsim.trace.rates import RateSeries
 from grace_transport.machine import Machine
@@ -310,11 +311,11 @@ def test_events_tell_the_life_of_a_packet() -> None:
     assert events == [
         LinkArrived(2_000, 37),
         LinkArrived(4_000, 38),
-        LinkDropped(4_000, 38, "droptail"),
+        LinkDropped(4_000, 38, "droptail", b""),
         LinkDeparted(10_000, 37, 8_000),
         LinkDelivered(13_000, 37, 11_000),
     ]
-    assert [event.data for event in events if isinstance(event, LinkDropped)] == [b"second"]
+    assert [event.datagram for event in events if isinstance(event, LinkDropped)] == [b"second"]
 
 
 def test_with_events_off_nothing_is_told_but_all_is_counted() -> None:
@@ -369,3 +370,31 @@ def test_equal_seeds_give_equal_runs_and_other_seeds_others() -> None:
 def test_a_config_that_makes_no_sense_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         LinkConfig(**changes)
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A datagram with something its host knows about it."""
+
+    data: bytes
+    owner: str
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+
+def test_link_carries_any_type_with_a_length_and_gives_the_same_object_on() -> None:
+    link: Link[Parcel] = Link(LinkConfig(rate_bps=8_000_000, queue_packets=1))
+    parcels = [Parcel(bytes(968), name) for name in ("first", "second", "third")]
+    for parcel in parcels:
+        link.receive_datagram(parcel, 0)
+    events = [event for _ in range(100) if (event := link.next_event()) is not None]
+    assert [event.datagram for event in events if isinstance(event, LinkDropped)] == parcels[2:]
+    assert link.datagrams_to_send(1_000) == parcels[:1]
+    assert link.datagrams_to_send(2_000) == parcels[1:2]
+
+
+def test_corruption_needs_bytes() -> None:
+    link: Link[Parcel] = Link(LinkConfig(stages=(Corruption(1.0),)))
+    with pytest.raises(TypeError, match="this link carries Parcel"):
+        link.receive_datagram(Parcel(b"x", "me"), 0)

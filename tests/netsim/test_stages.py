@@ -162,7 +162,7 @@ def test_a_lost_packet_is_reported_with_its_stage() -> None:
     link = Link(LinkConfig(stages=(FixedDelay(1), LossPattern((True,)))))
     link.receive_datagram(b"gone", 0)
     events = [link.next_event() for _ in range(3)]
-    assert events[2] == LinkDropped(0, 36, "loss-pattern")
+    assert events[2] == LinkDropped(0, 36, "loss-pattern", b"")
     assert link.stats().dropped == {"loss-pattern": 1}
     assert link.get_timer() is None
 

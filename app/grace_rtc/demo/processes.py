@@ -62,7 +62,7 @@ class Crew:
 
     def start(self, name: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Child:
         """Run `grace-rtc ARGUMENTS`. Its output goes to a file, its input is empty."""
-        command = [sys.executable, "-m", "grace_rtc.demo.child", str(os.getpid()), *arguments]
+        command = [sys.executable, "-m", "grace_rtc.child", str(os.getpid()), *arguments]
         printed = self._folder / f"{name}.txt"
         printed.parent.mkdir(parents=True, exist_ok=True)
         with printed.open("wb") as output:

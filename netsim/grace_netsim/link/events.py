@@ -1,11 +1,13 @@
-"""What a link reports about its packets, and mahimahi's log lines made of it. Sizes are charged bytes (UDP + 32)."""
+"""The events of a link, and mahimahi's log lines made of them. Sizes are charged bytes: UDP payload and 32 bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Generic
 
-from grace_netsim.link.packet import OPPORTUNITY_BYTES
+from grace_netsim.link.packet import Datagram
+from grace_netsim.trace.opportunities import OPPORTUNITY_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +19,15 @@ class LinkArrived:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkDropped:
-    """A packet is gone. `reason`: oversized, the kind of the queue, or the name of the stage that lost it."""
+class LinkDropped(Generic[Datagram]):
+    """A packet was lost. `reason`: "oversized", the kind of the queue, or the name of the stage that lost it.
+
+    `datagram` is the very one that was received."""
 
     at_us: int
     size_bytes: int
     reason: str
-    data: bytes = field(default=b"", compare=False, repr=False)  # as it came in: the host can tell which it was
+    datagram: Datagram = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +55,12 @@ class LinkOpportunity:
     at_us: int
 
 
-LinkEvent = LinkArrived | LinkDropped | LinkDeparted | LinkDelivered | LinkOpportunity
+LinkEvent = LinkArrived | LinkDropped[Datagram] | LinkDeparted | LinkDelivered | LinkOpportunity
 
 QUEUE_REASONS = frozenset({"droptail", "drophead", "codel"})
 
 
-def mahimahi_log(events: Iterable[LinkEvent], *, header: bool = True) -> Iterator[str]:
+def mahimahi_log(events: Iterable[LinkEvent[Datagram]], *, header: bool = True) -> Iterator[str]:
     """Lines as mm-link's --uplink-log has them, so that mm-throughput-graph and mm-delay-graph read them.
 
     Needs event level "all" for the capacity lines. Times count in milliseconds from the link's time 0."""

@@ -1,4 +1,4 @@
-"""The emulated link: queue, bottleneck, delay and stages behind the five verbs. Seeded; knows no clock or socket.
+"""The emulated link: queue, bottleneck, delay and stages, as a machine of five verbs that is seeded and has no clock.
 
 receive_datagram -> queue -> service (trace | rates | rate) -> delay -> stages -> datagrams_to_send
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from heapq import heappop, heappush
 from random import Random
+from typing import Generic
 
 from grace_netsim.link.events import (
     LinkArrived,
@@ -20,12 +21,12 @@ from grace_netsim.link.events import (
     LinkEvent,
     LinkOpportunity,
 )
-from grace_netsim.link.packet import NEVER_US, OPPORTUNITY_BYTES, OVERHEAD_BYTES, Packet
+from grace_netsim.link.packet import OVERHEAD_BYTES, Datagram, Packet
 from grace_netsim.link.queues import QUEUES, Queue
 from grace_netsim.link.services import RateService, Service, TraceService, UnlimitedService
 from grace_netsim.link.stages import Stage, StageConfig
-from grace_netsim.trace.opportunities import OpportunityTrace
-from grace_netsim.trace.rates import RateSeries
+from grace_netsim.trace.opportunities import OPPORTUNITY_BYTES, OpportunityTrace
+from grace_netsim.trace.rates import NEVER_US, RateSeries
 
 
 class EventLevel(IntEnum):
@@ -86,21 +87,22 @@ class LinkStats:
     wasted_bytes: int
 
 
-class Link:
-    """A machine (grace_transport.machine.Machine): what it receives comes out again, late, or not at all.
+class Link(Generic[Datagram]):
+    """A `grace_transport.machine.Machine`: every datagram that it receives comes out again late, or not at all.
 
-    Departure times are exact however late the host calls; time must not go backwards."""
+    It carries `bytes`, or any type with a length, which then keeps what its host knows about it. Departure times are
+    exact however late the host calls; time must not go backwards."""
 
     def __init__(self, config: LinkConfig, *, start_us: int = 0) -> None:
         """`start_us` is the time 0 of the trace and the rates."""
         self._level = config.events
         self._delay_us = config.delay_us
-        self._queue: Queue = QUEUES[config.queue](config.queue_packets, config.queue_bytes, self._drop)
+        self._queue: Queue[Datagram] = QUEUES[config.queue](config.queue_packets, config.queue_bytes, self._drop)
         self._service = _build_service(config, self._queue, self._depart, self._opportunity, start_us)
         self._stages = _build_stages(config)
-        self._events: deque[LinkEvent] = deque()
-        # (due, order, payload, charged bytes, arrival): the order keeps packets with the same due time in sequence
-        self._outbox: list[tuple[int, int, bytes, int, int]] = []
+        self._events: deque[LinkEvent[Datagram]] = deque()
+        # (due, order, datagram, charged bytes, arrival): the order keeps packets with the same due time in sequence
+        self._outbox: list[tuple[int, int, Datagram, int, int]] = []
         self._order = 0
         self._arrived = 0
         self._departed = 0
@@ -110,8 +112,8 @@ class Link:
 
     # The five verbs
 
-    def receive_datagram(self, data: bytes, now_us: int) -> None:
-        """One UDP payload enters. Above 1472 bytes it is dropped and counted: it fits no opportunity."""
+    def receive_datagram(self, data: Datagram, now_us: int) -> None:
+        """One datagram enters. Above 1472 bytes it is dropped as "oversized": it would fit no opportunity."""
         service = self._service
         service.advance(now_us)  # what came up to now is used or wasted before this packet can be there
         size = len(data) + OVERHEAD_BYTES
@@ -126,13 +128,14 @@ class Link:
         service.wake(now_us)
 
     def handle_timer(self, now_us: int) -> None:
+        """Serve everything that is due by now."""
         self._service.advance(now_us)
 
-    def datagrams_to_send(self, now_us: int) -> list[bytes]:
-        """Payloads due by now, in the order of their due times."""
+    def datagrams_to_send(self, now_us: int) -> list[Datagram]:
+        """The datagrams that are due by now, in the order of their due times."""
         self._service.advance(now_us)
         outbox = self._outbox
-        due: list[bytes] = []
+        due: list[Datagram] = []
         while outbox and outbox[0][0] <= now_us:
             at_us, _, data, size, arrived_us = heappop(outbox)
             due.append(data)
@@ -143,31 +146,35 @@ class Link:
         return due
 
     def get_timer(self) -> int | None:
+        """When the next packet leaves the bottleneck or the link; None while it is empty."""
         at_us = self._service.next_us()
         if self._outbox and self._outbox[0][0] < at_us:
             at_us = self._outbox[0][0]
         return at_us if at_us < NEVER_US else None
 
-    def next_event(self) -> LinkEvent | None:
+    def next_event(self) -> LinkEvent[Datagram] | None:
+        """The oldest event that was not told yet, or None."""
         return self._events.popleft() if self._events else None
 
     # For plots and tests
 
     @property
     def queued_packets(self) -> int:
-        """Waiting in the queue, without the packet in transit."""
+        """Packets that wait in the queue, without the one in transit."""
         return len(self._queue.waiting)
 
     @property
     def queued_bytes(self) -> int:
+        """Charged bytes of the packets that wait in the queue."""
         return self._queue.waiting_bytes
 
     @property
     def transit_bytes_left(self) -> int:
-        """Of the packet that has left the queue but not yet the bottleneck."""
+        """Charged bytes still to serve of the packet that has left the queue but not yet the bottleneck."""
         return self._service.transit_bytes_left
 
     def stats(self) -> LinkStats:
+        """The totals so far."""
         opportunities, used_bytes = 0, 0
         if isinstance(self._service, TraceService):
             opportunities, used_bytes = self._service.opportunities, self._service.used_bytes
@@ -184,7 +191,7 @@ class Link:
 
     # Called by queue, service and stages
 
-    def _depart(self, packet: Packet, at_us: int) -> None:
+    def _depart(self, packet: Packet[Datagram], at_us: int) -> None:
         data, size, arrived_us = packet
         self._departed += 1
         if self._level:
@@ -196,15 +203,15 @@ class Link:
             return
         passing = [(data, due_us)]
         for name, stage in self._stages:
-            passing = [out for payload, stage_us in passing for out in stage.pass_on(payload, stage_us)]
+            passing = [out for passed, stage_us in passing for out in stage.pass_on(passed, stage_us)]
             if not passing:  # all copies are gone; the loss of one of two is not a lost packet
                 self._drop(packet, at_us, name)
                 return
-        for payload, out_us in passing:
+        for passed, out_us in passing:
             self._order += 1
-            heappush(self._outbox, (out_us, self._order, payload, size, arrived_us))
+            heappush(self._outbox, (out_us, self._order, passed, size, arrived_us))
 
-    def _drop(self, packet: Packet, at_us: int, reason: str) -> None:
+    def _drop(self, packet: Packet[Datagram], at_us: int, reason: str) -> None:
         self._dropped[reason] += 1
         if self._level:
             self._events.append(LinkDropped(at_us, packet[1], reason, packet[0]))
@@ -215,8 +222,8 @@ class Link:
 
 def _build_service(
     config: LinkConfig,
-    queue: Queue,
-    depart: Callable[[Packet, int], None],
+    queue: Queue[Datagram],
+    depart: Callable[[Packet[Datagram], int], None],
     opportunity: Callable[[int], None],
     start_us: int,
 ) -> Service:

@@ -1,24 +1,28 @@
-"""What a packet is inside the link, and what it is charged. Knows no queue, service or time line."""
+"""A packet inside the link, and the bytes that it is charged."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 
-OPPORTUNITY_BYTES = 1504  # mahimahi: an Ethernet MTU of 1500 and 4 bytes of TUN header
+from typing_extensions import TypeVar
+
+from grace_netsim.trace.opportunities import OPPORTUNITY_BYTES
+
+Datagram = TypeVar("Datagram", bound=Sized, default=bytes)
+"""What a link carries: anything whose length is that of its UDP payload in bytes. The link never looks into it."""
+
 OVERHEAD_BYTES = 32  # IPv4 (20) and UDP (8) headers, and the 4 bytes of TUN header
 MAX_PAYLOAD_BYTES = OPPORTUNITY_BYTES - OVERHEAD_BYTES
 
-NEVER_US = 1 << 62  # later than any time a clock gives
+Packet = tuple[Datagram, int, int]
+"""Datagram, charged bytes, arrival in microseconds. A plain tuple, because the link makes one for every datagram."""
 
-# A plain tuple, since a link makes one per datagram: UDP payload, charged bytes, arrival in microseconds.
-Packet = tuple[bytes, int, int]
-
-# Called with the packet, the time and the reason.
-OnDrop = Callable[[Packet, int, str], None]
+OnDrop = Callable[[Packet[Datagram], int, str], None]
+"""Called with a dropped packet, the time in microseconds and the reason."""
 
 
 def charged_bytes(payload_bytes: int) -> int:
-    """What one UDP datagram costs the link. ValueError above 1472 bytes: it would be larger than an opportunity."""
+    """The bytes that a UDP datagram is charged. Raises ValueError above 1472 bytes: it would not fit an opportunity."""
     if not 0 <= payload_bytes <= MAX_PAYLOAD_BYTES:
         raise ValueError(
             f"a UDP payload of {payload_bytes} bytes does not fit a {OPPORTUNITY_BYTES}-byte delivery opportunity: "

@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import sqrt
 from types import MappingProxyType
-from typing import Protocol
+from typing import Generic, Protocol
 
-from grace_netsim.link.packet import OPPORTUNITY_BYTES, OnDrop, Packet
+from grace_netsim.link.packet import Datagram, OnDrop, Packet
+from grace_netsim.trace.opportunities import OPPORTUNITY_BYTES
 
 NO_LIMIT = 1 << 62
 
 
-class Queue(Protocol):
+class Queue(Protocol[Datagram]):
     """`waiting` holds the packets, `waiting_bytes` their sum. The packet in transit has left the queue already."""
 
-    waiting: deque[Packet]
+    waiting: deque[Packet[Datagram]]
     waiting_bytes: int
 
-    def enqueue(self, packet: Packet, now_us: int) -> None: ...
+    def enqueue(self, packet: Packet[Datagram], now_us: int) -> None: ...
 
-    def dequeue(self, now_us: int) -> Packet | None:
+    def dequeue(self, now_us: int) -> Packet[Datagram] | None:
         """The next packet to serve, or None if there is none (any more)."""
         ...
 
 
-class Infinite:
+class Infinite(Generic[Datagram]):
     """Never drops."""
 
-    def __init__(self, packets: int | None, bytes_: int | None, on_drop: OnDrop) -> None:
-        self.waiting: deque[Packet] = deque()
+    def __init__(self, packets: int | None, bytes_: int | None, on_drop: OnDrop[Datagram]) -> None:
+        self.waiting: deque[Packet[Datagram]] = deque()
         self.waiting_bytes = 0
 
-    def enqueue(self, packet: Packet, now_us: int) -> None:
+    def enqueue(self, packet: Packet[Datagram], now_us: int) -> None:
         self.waiting.append(packet)
         self.waiting_bytes += packet[1]
 
-    def dequeue(self, now_us: int) -> Packet | None:
+    def dequeue(self, now_us: int) -> Packet[Datagram] | None:
         if not self.waiting:
             return None
         packet = self.waiting.popleft()
@@ -45,17 +46,17 @@ class Infinite:
         return packet
 
 
-class DropTail:
+class DropTail(Generic[Datagram]):
     """Refuses an arrival that would break a limit on packets or on bytes; either limit may be None."""
 
-    def __init__(self, packets: int | None, bytes_: int | None, on_drop: OnDrop) -> None:
-        self.waiting: deque[Packet] = deque()
+    def __init__(self, packets: int | None, bytes_: int | None, on_drop: OnDrop[Datagram]) -> None:
+        self.waiting: deque[Packet[Datagram]] = deque()
         self.waiting_bytes = 0
         self._max_packets = NO_LIMIT if packets is None else packets
         self._max_bytes = NO_LIMIT if bytes_ is None else bytes_
         self._on_drop = on_drop
 
-    def enqueue(self, packet: Packet, now_us: int) -> None:
+    def enqueue(self, packet: Packet[Datagram], now_us: int) -> None:
         after = self.waiting_bytes + packet[1]
         if len(self.waiting) >= self._max_packets or after > self._max_bytes:
             self._on_drop(packet, now_us, "droptail")
@@ -63,7 +64,7 @@ class DropTail:
         self.waiting.append(packet)
         self.waiting_bytes = after
 
-    def dequeue(self, now_us: int) -> Packet | None:
+    def dequeue(self, now_us: int) -> Packet[Datagram] | None:
         if not self.waiting:
             return None
         packet = self.waiting.popleft()
@@ -71,17 +72,17 @@ class DropTail:
         return packet
 
 
-class DropHead:
+class DropHead(Generic[Datagram]):
     """Takes every arrival, then drops from the front until the limits hold."""
 
-    def __init__(self, packets: int | None, bytes_: int | None, on_drop: OnDrop) -> None:
-        self.waiting: deque[Packet] = deque()
+    def __init__(self, packets: int | None, bytes_: int | None, on_drop: OnDrop[Datagram]) -> None:
+        self.waiting: deque[Packet[Datagram]] = deque()
         self.waiting_bytes = 0
         self._max_packets = NO_LIMIT if packets is None else packets
         self._max_bytes = NO_LIMIT if bytes_ is None else bytes_
         self._on_drop = on_drop
 
-    def enqueue(self, packet: Packet, now_us: int) -> None:
+    def enqueue(self, packet: Packet[Datagram], now_us: int) -> None:
         self.waiting.append(packet)
         self.waiting_bytes += packet[1]
         while len(self.waiting) > self._max_packets or self.waiting_bytes > self._max_bytes:
@@ -89,7 +90,7 @@ class DropHead:
             self.waiting_bytes -= oldest[1]
             self._on_drop(oldest, now_us, "drophead")
 
-    def dequeue(self, now_us: int) -> Packet | None:
+    def dequeue(self, now_us: int) -> Packet[Datagram] | None:
         if not self.waiting:
             return None
         packet = self.waiting.popleft()
@@ -97,7 +98,7 @@ class DropHead:
         return packet
 
 
-class CoDel:
+class CoDel(Generic[Datagram]):
     """Controlled delay (RFC 8289): drops at the front while the sojourn time has stayed above 5 ms for 100 ms.
 
     The limits, if any, are drop-tail. Names of the variables are the RFC's (§5)."""
@@ -105,7 +106,7 @@ class CoDel:
     TARGET_US = 5_000  # RFC 8289 §4.3
     INTERVAL_US = 100_000  # RFC 8289 §4.4
 
-    def __init__(self, packets: int | None, bytes_: int | None, on_drop: OnDrop) -> None:
+    def __init__(self, packets: int | None, bytes_: int | None, on_drop: OnDrop[Datagram]) -> None:
         self._tail = DropTail(packets, bytes_, on_drop)
         self.waiting = self._tail.waiting
         self.waiting_bytes = 0
@@ -116,11 +117,11 @@ class CoDel:
         self._last_count = 0
         self._dropping = False
 
-    def enqueue(self, packet: Packet, now_us: int) -> None:
+    def enqueue(self, packet: Packet[Datagram], now_us: int) -> None:
         self._tail.enqueue(packet, now_us)
         self.waiting_bytes = self._tail.waiting_bytes
 
-    def dequeue(self, now_us: int) -> Packet | None:
+    def dequeue(self, now_us: int) -> Packet[Datagram] | None:
         packet, ok_to_drop = self._take(now_us)
         if self._dropping:
             if not ok_to_drop:
@@ -149,7 +150,7 @@ class CoDel:
         self._drop_next_us = self._control_law(now_us)
         self._last_count = self._count
 
-    def _take(self, now_us: int) -> tuple[Packet | None, bool]:
+    def _take(self, now_us: int) -> tuple[Packet[Datagram] | None, bool]:
         """The head, and whether the sojourn time has been above target for at least an interval (§5.4)."""
         packet = self._tail.dequeue(now_us)
         if packet is None:
@@ -168,6 +169,12 @@ class CoDel:
         return from_us + round(self.INTERVAL_US / sqrt(self._count))
 
 
-QUEUES: Mapping[str, Callable[[int | None, int | None, OnDrop], Queue]] = MappingProxyType(
+class QueueFactory(Protocol):
+    """Makes a queue with a limit on packets and one on charged bytes, either of which may be None."""
+
+    def __call__(self, packets: int | None, bytes_: int | None, on_drop: OnDrop[Datagram], /) -> Queue[Datagram]: ...
+
+
+QUEUES: Mapping[str, QueueFactory] = MappingProxyType(
     {"droptail": DropTail, "drophead": DropHead, "codel": CoDel, "infinite": Infinite}
 )

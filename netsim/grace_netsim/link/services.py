@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Generic, Protocol
 
-from grace_netsim.link.packet import NEVER_US, OPPORTUNITY_BYTES, Packet
+from grace_netsim.link.packet import Datagram, Packet
 from grace_netsim.link.queues import Queue
-from grace_netsim.trace.opportunities import OpportunityTrace
-from grace_netsim.trace.rates import RateSeries, ServiceCurve
+from grace_netsim.trace.opportunities import OPPORTUNITY_BYTES, OpportunityTrace
+from grace_netsim.trace.rates import NEVER_US, RateSeries, ServiceCurve
 
 MICROBITS_PER_BYTE = 8_000_000  # a microbit is 1 bit/s for 1 µs
 
-# Called with a packet that has left the bottleneck, and when.
-OnDeparture = Callable[[Packet, int], None]
+OnDeparture = Callable[[Packet[Datagram], int], None]
+"""Called with a packet that has left the bottleneck, and the time in microseconds."""
 
 
 class Service(Protocol):
@@ -34,7 +34,7 @@ class Service(Protocol):
         ...
 
 
-class TraceService:
+class TraceService(Generic[Datagram]):
     """mahimahi's mm-link: a packet uses opportunities from its head on, may span several, and leaves at its last one.
 
     What is left of an opportunity when the queue empties is wasted, and so is every opportunity while idle."""
@@ -42,8 +42,8 @@ class TraceService:
     def __init__(
         self,
         trace: OpportunityTrace,
-        queue: Queue,
-        depart: OnDeparture,
+        queue: Queue[Datagram],
+        depart: OnDeparture[Datagram],
         *,
         start_us: int = 0,
         repeat: bool = True,
@@ -56,7 +56,7 @@ class TraceService:
         self._on_opportunity = on_opportunity
         self._start_us = start_us
         self._end_index = NEVER_US if repeat else len(trace.times_ms)
-        self._transit: Packet = (b"", 0, 0)
+        self._transit: Packet[Datagram] | None = None
         self.transit_bytes_left = 0
         self.opportunities = 0  # so far; also the index of the next one
         self.used_bytes = 0
@@ -98,6 +98,7 @@ class TraceService:
             else:
                 room -= left
                 left = 0
+                assert self._transit is not None
                 self._depart(self._transit, at_us)
         self.transit_bytes_left = left
         self.used_bytes += OPPORTUNITY_BYTES - room
@@ -117,7 +118,7 @@ class TraceService:
         self._step()
 
 
-class RateService:
+class RateService(Generic[Datagram]):
     """A token bucket over a rate in steps: a packet leaves once the bucket has earned its charged bytes.
 
     `burst_bytes` is what an idle bucket may save up; with 0 it is a plain serial line at that rate."""
@@ -125,8 +126,8 @@ class RateService:
     def __init__(
         self,
         rates: RateSeries,
-        queue: Queue,
-        depart: OnDeparture,
+        queue: Queue[Datagram],
+        depart: OnDeparture[Datagram],
         *,
         start_us: int = 0,
         repeat: bool = True,
@@ -138,7 +139,7 @@ class RateService:
         self._start_us = start_us
         self._burst = burst_bytes * MICROBITS_PER_BYTE
         self._spent = 0  # microbits of the curve used up, or lost by a full bucket
-        self._transit: Packet = (b"", 0, 0)
+        self._transit: Packet[Datagram] | None = None
         self.transit_bytes_left = 0
         self._leaves_us = NEVER_US
 
@@ -147,6 +148,7 @@ class RateService:
             at_us = self._leaves_us
             self._leaves_us = NEVER_US
             self.transit_bytes_left = 0
+            assert self._transit is not None
             self._depart(self._transit, at_us)
             self.wake(at_us)
 
@@ -167,10 +169,10 @@ class RateService:
         return self._leaves_us
 
 
-class UnlimitedService:
+class UnlimitedService(Generic[Datagram]):
     """No bottleneck: a packet departs the moment it arrives."""
 
-    def __init__(self, queue: Queue, depart: OnDeparture) -> None:
+    def __init__(self, queue: Queue[Datagram], depart: OnDeparture[Datagram]) -> None:
         self._queue = queue
         self._depart = depart
         self.transit_bytes_left = 0

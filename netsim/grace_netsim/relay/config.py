@@ -9,9 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import SettingsConfigDict
 
 from grace_netsim.link.link import LinkConfig
+from grace_netsim.link.loss_files import read_loss
 from grace_netsim.link.stages import GilbertElliott, IidLoss, Jitter, Outage, StageConfig
 from grace_netsim.trace.files import load_opportunities, load_rates
-from grace_netsim.trace.loss import read_loss
 from grace_netsim.trace.rates import RateSeries
 from grace_transport.runtime.settings import ProcessSettings
 from grace_transport.signalling.address import base_url, parse_host_port

@@ -6,32 +6,32 @@ its time 0, so that trace, outages and loss fall on the same packets in every ru
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from grace_netsim.link.events import LinkDropped
+from grace_netsim.link.events import LinkDropped, LinkEvent
 from grace_netsim.link.link import Link, LinkConfig, LinkStats
 from grace_netsim.link.stages import Outage
 from grace_netsim.relay.datagram import MediaIds
 from grace_transport.host import Clock, Host, TimerHandle
 
 
-class InTransit(bytes):
-    """A datagram on its way through the link: when it came (on the relay's clock), and where it goes from there."""
+@dataclass(frozen=True, slots=True)
+class InTransit:
+    """A datagram on its way through the link. `arrived_us`: when it came, on the relay's clock; `onward` sends it on.
 
+    `ids` are those of its call, to name it in the log."""
+
+    data: bytes
     arrived_us: int
     onward: Callable[[bytes], None]
     ids: MediaIds
 
-    def __new__(cls, data: bytes, arrived_us: int, onward: Callable[[bytes], None], ids: MediaIds) -> InTransit:
-        datagram = super().__new__(cls, data)
-        datagram.arrived_us = arrived_us
-        datagram.onward = onward
-        datagram.ids = ids
-        return datagram
+    def __len__(self) -> int:
+        return len(self.data)
 
 
-# Called with the datagram, the reason, and the time on the relay's clock.
 OnDropped = Callable[[InTransit, str, int], None]
+"""Called with the datagram, the reason, and the time on the relay's clock."""
 
 
 class ShiftedClock:
@@ -56,8 +56,10 @@ class _Way:
     def __init__(self, config: LinkConfig, clock: Clock, origin_us: int, on_dropped: OnDropped) -> None:
         self._clock = ShiftedClock(clock, origin_us)
         self._on_dropped = on_dropped
-        self.link = Link(config)
-        self.host = Host(self.link, self._clock, transmit=_go_on, on_event=self._on_event)
+        self.link: Link[InTransit] = Link(config)
+        self.host: Host[LinkEvent[InTransit], InTransit] = Host(
+            self.link, self._clock, transmit=_go_on, on_event=self._on_event
+        )
 
     def carry(self, batch: Sequence[InTransit]) -> None:
         at_us = self._clock.told_us  # the link has been there: it takes nothing from before
@@ -72,9 +74,9 @@ class _Way:
 
         self.host.mutate(enter)
 
-    def _on_event(self, event: object) -> None:
-        if isinstance(event, LinkDropped) and isinstance(event.data, InTransit):
-            self._on_dropped(event.data, event.reason, event.at_us + self._clock.origin_us)
+    def _on_event(self, event: LinkEvent[InTransit]) -> None:
+        if isinstance(event, LinkDropped):
+            self._on_dropped(event.datagram, event.reason, event.at_us + self._clock.origin_us)
 
 
 class Direction:
@@ -116,9 +118,8 @@ class Direction:
         return self._way.link.stats()
 
 
-def _go_on(data: bytes) -> None:
-    assert isinstance(data, InTransit)  # no stage of a relay makes new bytes
-    data.onward(data)
+def _go_on(datagram: InTransit) -> None:
+    datagram.onward(datagram.data)
 
 
 def _without_bottleneck(config: LinkConfig) -> LinkConfig:

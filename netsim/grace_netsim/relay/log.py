@@ -29,7 +29,7 @@ class RelayLog:
     def relayed(self, direction: str, batch: Iterable[InTransit]) -> None:
         """Datagrams came to the queue."""
         for datagram in batch if self._log is not None else ():
-            label = label_of(datagram, datagram.ids)
+            label = label_of(datagram.data, datagram.ids)
             numbers = {"seq": label.seq, "rtp_timestamp": label.rtp_timestamp}
             known: dict[str, Fact] = {name: number for name, number in numbers.items() if number is not None}
             facts: dict[str, Fact] = {"direction": direction, "kind": label.kind, "bytes": len(datagram)}
@@ -38,7 +38,7 @@ class RelayLog:
     def dropped(self, direction: str, datagram: InTransit, reason: str, at_us: int) -> None:
         if self._log is None:
             return
-        label = label_of(datagram, datagram.ids)
+        label = label_of(datagram.data, datagram.ids)
         seq = -1 if label.seq is None else label.seq
         self._log.emit(
             at_us, "packet_dropped",

@@ -118,7 +118,7 @@ class Relay:
     def _carry(self, direction: str, batch: list[InTransit]) -> None:
         way = self._directions[direction]
         if way.started_us is None:
-            before = next((i for i, datagram in enumerate(batch) if kind_of(datagram).is_media), len(batch))
+            before = next((i for i, datagram in enumerate(batch) if kind_of(datagram.data).is_media), len(batch))
             self._log.relayed(direction, batch[:before])
             way.carry(batch[:before])
             if before < len(batch):

@@ -6,8 +6,7 @@ from bisect import bisect_right
 from math import ceil
 
 from grace_netsim.errors import TraceError
-from grace_netsim.link.packet import OPPORTUNITY_BYTES
-from grace_netsim.trace.opportunities import OpportunityTrace
+from grace_netsim.trace.opportunities import OPPORTUNITY_BYTES, OpportunityTrace
 from grace_netsim.trace.rates import STEP_US, RateSeries, ServiceCurve
 
 STEP_MS = STEP_US // 1_000

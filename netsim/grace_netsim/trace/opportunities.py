@@ -5,8 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
-from grace_netsim.link.packet import OPPORTUNITY_BYTES
+OPPORTUNITY_BYTES: Final = 1504
+"""What one opportunity carries: an Ethernet MTU of 1500 bytes and 4 bytes of TUN header, as mahimahi counts."""
 
 
 @dataclass(frozen=True, slots=True)

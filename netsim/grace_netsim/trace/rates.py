@@ -6,8 +6,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import accumulate
 
-from grace_netsim.link.packet import NEVER_US
-
+NEVER_US = 1 << 62  # later than any time a clock gives
 STEP_US = 100_000  # the paper's token bucket changes its rate every 100 ms (GRACE, NSDI 24, §5.1)
 
 
@@ -34,10 +33,6 @@ class RateSeries:
 
     def rate_at(self, at_us: int) -> int:
         return self.rates_bps[at_us % self.duration_us // self.step_us]
-
-    @property
-    def mean_bps(self) -> float:
-        return sum(self.rates_bps) / len(self.rates_bps)
 
 
 class ServiceCurve:

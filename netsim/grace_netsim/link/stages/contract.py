@@ -1,4 +1,4 @@
-"""What a stage is: packets in the order of their departure in, each with a time; none, one or several out."""
+"""The contract of a stage: it takes each packet with the time at which it comes, and gives on none, one or several."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ from collections.abc import Sequence
 from random import Random
 from typing import Protocol
 
-# The payloads that go on, each with its time in microseconds; empty: the packet is lost.
-Outcome = Sequence[tuple[bytes, int]]
+from grace_netsim.link.packet import Datagram
+
+Outcome = Sequence[tuple[Datagram, int]]
+"""The datagrams that go on, each with its time in microseconds. Empty: the packet is lost."""
 
 
 class Stage(Protocol):
-    """State of one effect. Sees packets in the order in which they left the stage before it was configured after."""
+    """One effect with its state. It sees packets in the order in which they left the bottleneck or the stage before."""
 
-    def pass_on(self, payload: bytes, at_us: int) -> Outcome: ...
+    def pass_on(self, datagram: Datagram, at_us: int) -> Outcome[Datagram]: ...
 
 
 class StageConfig(Protocol):
-    """A frozen description of one effect."""
+    """The frozen description of one effect."""
 
     @property
     def name(self) -> str:
-        """The reason that LinkDropped gives; with the link's seed it also seeds the stage's generator."""
+        """The reason that LinkDropped gives. Together with the link's seed it also seeds the stage's generator."""
         ...
 
     def build(self, rng: Random) -> Stage: ...

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from random import Random
-from typing import ClassVar
+from typing import ClassVar, cast
 
+from grace_netsim.link.packet import Datagram
 from grace_netsim.link.stages.contract import Outcome, check_probability
 
 
@@ -31,10 +32,12 @@ class _Corruption:
         self._config = config
         self._rng = rng
 
-    def pass_on(self, payload: bytes, at_us: int) -> Outcome:
-        if self._rng.random() < self._config.probability:
-            payload = self._flip(payload)
-        return ((payload, at_us),)
+    def pass_on(self, datagram: Datagram, at_us: int) -> Outcome[Datagram]:
+        if self._rng.random() >= self._config.probability:
+            return ((datagram, at_us),)
+        if not isinstance(datagram, bytes):
+            raise TypeError(f"corruption flips bits of bytes; this link carries {type(datagram).__name__}")
+        return ((cast(Datagram, self._flip(datagram)), at_us),)
 
     def _flip(self, payload: bytes) -> bytes:
         flipped = bytearray(payload)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
 
+from grace_netsim.link.packet import Datagram
 from grace_netsim.link.stages.contract import Outcome, check_not_negative
 
 
@@ -27,8 +28,8 @@ class _FixedDelay:
     def __init__(self, delay_us: int) -> None:
         self._delay_us = delay_us
 
-    def pass_on(self, payload: bytes, at_us: int) -> Outcome:
-        return ((payload, at_us + self._delay_us),)
+    def pass_on(self, datagram: Datagram, at_us: int) -> Outcome[Datagram]:
+        return ((datagram, at_us + self._delay_us),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,9 @@ class _Jitter:
         self._rng = rng
         self._last_us = 0
 
-    def pass_on(self, payload: bytes, at_us: int) -> Outcome:
+    def pass_on(self, datagram: Datagram, at_us: int) -> Outcome[Datagram]:
         config = self._config
         out_us = at_us + max(0, round(self._rng.gauss(config.mean_us, config.std_us)))
         if not config.reorder:
             out_us = self._last_us = max(out_us, self._last_us)
-        return ((payload, out_us),)
+        return ((datagram, out_us),)

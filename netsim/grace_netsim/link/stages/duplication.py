@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
 
+from grace_netsim.link.packet import Datagram
 from grace_netsim.link.stages.contract import Outcome, check_not_negative, check_probability
 
 
@@ -30,7 +31,7 @@ class _Duplication:
         self._config = config
         self._rng = rng
 
-    def pass_on(self, payload: bytes, at_us: int) -> Outcome:
+    def pass_on(self, datagram: Datagram, at_us: int) -> Outcome[Datagram]:
         if self._rng.random() < self._config.probability:
-            return (payload, at_us), (payload, at_us + self._config.after_us)
-        return ((payload, at_us),)
+            return (datagram, at_us), (datagram, at_us + self._config.after_us)
+        return ((datagram, at_us),)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
 
+from grace_netsim.link.packet import Datagram
 from grace_netsim.link.stages.contract import Outcome, check_probability
 
 
@@ -28,8 +29,8 @@ class _IidLoss:
         self._probability = probability
         self._rng = rng
 
-    def pass_on(self, payload: bytes, at_us: int) -> Outcome:
-        return () if self._rng.random() < self._probability else ((payload, at_us),)
+    def pass_on(self, datagram: Datagram, at_us: int) -> Outcome[Datagram]:
+        return () if self._rng.random() < self._probability else ((datagram, at_us),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +79,13 @@ class _GilbertElliott:
         self._rng = rng
         self._bad = False
 
-    def pass_on(self, payload: bytes, at_us: int) -> Outcome:
+    def pass_on(self, datagram: Datagram, at_us: int) -> Outcome[Datagram]:
         config = self._config
         change = config.bad_to_good if self._bad else config.good_to_bad
         if self._rng.random() < change:
             self._bad = not self._bad
         loss = config.loss_bad if self._bad else config.loss_good
-        return () if self._rng.random() < loss else ((payload, at_us),)
+        return () if self._rng.random() < loss else ((datagram, at_us),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +108,10 @@ class _LossPattern:
         self._lost = lost
         self._next = 0
 
-    def pass_on(self, payload: bytes, at_us: int) -> Outcome:
+    def pass_on(self, datagram: Datagram, at_us: int) -> Outcome[Datagram]:
         lost = self._lost[self._next]
         self._next = (self._next + 1) % len(self._lost)
-        return () if lost else ((payload, at_us),)
+        return () if lost else ((datagram, at_us),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class _LossRates:
         self._config = config
         self._rng = rng
 
-    def pass_on(self, payload: bytes, at_us: int) -> Outcome:
+    def pass_on(self, datagram: Datagram, at_us: int) -> Outcome[Datagram]:
         rates = self._config.rates
         rate = rates[at_us // self._config.step_us % len(rates)]
-        return () if self._rng.random() < rate else ((payload, at_us),)
+        return () if self._rng.random() < rate else ((datagram, at_us),)

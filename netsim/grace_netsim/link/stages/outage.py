@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
 
+from grace_netsim.link.packet import Datagram
 from grace_netsim.link.stages.contract import Outcome, check_not_negative
 
 
@@ -30,6 +31,6 @@ class _Outage:
     def __init__(self, spans: tuple[tuple[int, int], ...]) -> None:
         self._spans = spans
 
-    def pass_on(self, payload: bytes, at_us: int) -> Outcome:
+    def pass_on(self, datagram: Datagram, at_us: int) -> Outcome[Datagram]:
         down = any(from_us <= at_us < until_us for from_us, until_us in self._spans)
-        return () if down else ((payload, at_us),)
+        return () if down else ((datagram, at_us),)

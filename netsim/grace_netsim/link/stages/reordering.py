@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
 
+from grace_netsim.link.packet import Datagram
 from grace_netsim.link.stages.contract import Outcome, check_not_negative, check_probability
 
 
@@ -30,6 +31,6 @@ class _Reordering:
         self._config = config
         self._rng = rng
 
-    def pass_on(self, payload: bytes, at_us: int) -> Outcome:
+    def pass_on(self, datagram: Datagram, at_us: int) -> Outcome[Datagram]:
         late_us = self._config.late_us if self._rng.random() < self._config.probability else 0
-        return ((payload, at_us + late_us),)
+        return ((datagram, at_us + late_us),)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grace_netsim.errors import TraceError
+from grace_netsim.link.loss_files import parse_loss, read_loss
 from grace_netsim.link.stages import LossPattern, LossRates
-from grace_netsim.trace.loss import parse_loss, read_loss
 
 
 def test_a_digit_per_packet_is_a_pattern(tmp_path: Path) -> None:
