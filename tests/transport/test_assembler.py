@@ -63,6 +63,23 @@ def test_incomplete_frame_is_handed_over_when_a_later_one_starts() -> None:
     assert summary(assembler) == [(5, 0b10, 2)]
 
 
+def test_packet_overtaken_by_one_of_the_next_frame_counts_as_lost() -> None:
+    assembler = partial()
+    assembler.on_packet(packet(5, 1), 0)
+    assembler.on_packet(packet(6, 0), 33 * MS)
+    assembler.on_packet(packet(5, 0), 34 * MS)
+    assert summary(assembler) == [(5, 0b10, 2)]
+    assert assembler.dropped == {"late": 1}
+
+
+def test_packets_of_a_frame_that_change_places_cost_nothing() -> None:
+    assembler = partial()
+    assembler.on_packet(packet(5, 1), 0)
+    assembler.on_packet(packet(5, 0), 1 * MS)
+    assert summary(assembler) == [(5, 0b11, 2)]
+    assert assembler.dropped == {}
+
+
 def test_incomplete_frame_is_handed_over_at_its_deadline() -> None:
     assembler = partial()
     assembler.on_packet(packet(5, 1), 10)
