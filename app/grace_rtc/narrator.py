@@ -11,11 +11,14 @@ from rich.markup import escape
 
 from grace_lab.log.events import log_receiver_event, log_sender_event
 from grace_lab.log.file import LogWriter
-from grace_lab.log.schema import SENDER
-from grace_receiver.app.receive import FrameShown, ReceivingStatus
-from grace_sender.app.capture import FrameCaptured, FrameMissed
-from grace_sender.app.send import SendingStatus
-from grace_sender.live.adaptation import ENCODER_TOO_SLOW, OperatingPointChanged
+from grace_lab.log.schema import RECEIVER, SENDER
+from grace_receiver.app.receive import FrameShown, ReceivingEvent, ReceivingStatus
+from grace_receiver.events import ReceiverEvent
+from grace_sender.app.capture import FrameMissed
+from grace_sender.app.send import SendingEvent, SendingStatus
+from grace_sender.events import SenderEvent, SkipReason
+from grace_sender.live.adaptation import OperatingPointChanged
+from grace_sender.live.events import FrameCaptured
 from grace_transport.aiortc_plugin import CodecReady, LiveEvent, WorkFailed
 from grace_transport.event_log import Fact
 from grace_transport.runtime.process import ConnectionChanged, Notice, monotonic_us
@@ -49,16 +52,14 @@ class Narrator:
     def ended_with(self, reason: str) -> None:
         self._reason = reason
 
-    def observe(self, event: object) -> None:
+    def observe(self, event: SendingEvent | ReceivingEvent) -> None:
         match event:
             case LiveEvent():
                 self._live(event)
             case FrameCaptured():
-                timestamp = {} if event.rtp_timestamp is None else {"rtp_timestamp": event.rtp_timestamp}
-                self._captured(event.at_us, event.frame_id, event.captured_us, event.picture, timestamp)
+                self._captured(event)
             case FrameMissed():
-                self._captured(event.at_us, event.frame_id, event.captured_us, event.picture, {})
-                self._emit(event.at_us, "frame_skipped", frame_id=event.frame_id, reason=ENCODER_TOO_SLOW)
+                self._missed(event)
             case OperatingPointChanged():
                 self._operating_point(event)
             case FrameShown():
@@ -86,14 +87,31 @@ class Narrator:
                 self._emit(live.event.at_us, "notice", by=self._by, text=f"codec ready in {live.event.took_us} us")
             case WorkFailed():
                 self._notice(live.event.at_us, f"{live.event.what} failed: {live.event.reason}", True)
+            case FrameCaptured():
+                self._captured(live.event)
             case _ if self._log is not None:
-                if live.end == SENDER:
-                    log_sender_event(self._log, live.event, live.codec_us or 0)
-                else:
-                    log_receiver_event(self._log, live.event, live.codec_us or 0)
+                self._session_event(self._log, live)
 
-    def _captured(self, at_us: int, frame_id: int, captured_us: int, picture: int, more: Mapping[str, Fact]) -> None:
-        self._emit(at_us, "frame_captured", frame_id=frame_id, captured_us=captured_us, picture=picture, **more)
+    def _session_event(self, log: LogWriter, live: LiveEvent) -> None:
+        if live.end == SENDER and isinstance(live.event, SenderEvent):
+            log_sender_event(log, live.event)
+        elif live.end == RECEIVER and isinstance(live.event, ReceiverEvent):
+            log_receiver_event(log, live.event)
+
+    def _captured(self, event: FrameCaptured) -> None:
+        timestamp = {} if event.rtp_timestamp is None else {"rtp_timestamp": event.rtp_timestamp}
+        self._emit(
+            event.at_us, "frame_captured",
+            frame_id=event.frame_id, captured_us=event.captured_us, picture=event.source_frame, **timestamp,
+        )  # fmt: skip
+
+    def _missed(self, event: FrameMissed) -> None:
+        self._emit(
+            event.at_us, "frame_captured",
+            frame_id=event.frame_id, captured_us=event.captured_us, picture=event.picture,
+        )  # fmt: skip
+        reason = SkipReason.ENCODER_TOO_SLOW.value
+        self._emit(event.at_us, "frame_skipped", frame_id=event.frame_id, reason=reason)
 
     def _operating_point(self, event: OperatingPointChanged) -> None:
         point = event.point

@@ -23,10 +23,10 @@ from grace_lab.log.schema import SessionLog
 from grace_netsim.link.events import LinkDropped, LinkEvent
 from grace_netsim.link.link import Link, LinkConfig
 from grace_netsim.trace.rates import RateSeries
-from grace_receiver.events import CarryWanted, DecodeWanted, FrameDecoded, FrameReady
+from grace_receiver.events import CarryWanted, DecodeWanted, FrameReady, ReceiverEvent
 from grace_receiver.references import DecoderReferences
 from grace_receiver.session import ReceiverConfig, ReceiverSession
-from grace_sender.events import EncodeWanted, FrameEncoded
+from grace_sender.events import EncodeWanted, SenderEvent
 from grace_sender.references import EncoderReferences
 from grace_sender.session import SenderConfig, SenderSession
 from grace_transport.congestion.controller import CongestionController
@@ -76,16 +76,17 @@ class Lab:
         self._on_shown = on_shown
         self._clock = VirtualClock()
         self._encoding, self._decoding = EncoderReferences(encoder), DecoderReferences(decoder)
-        self._encode_us: dict[int, int] = {}
-        self._decode_us: dict[int, int] = {}
-        self._shown: dict[int, Frame | None] = {}
         self._sender = SenderSession(SenderConfig(fps=config.fps), controller)
         self._receiver = ReceiverSession(ReceiverConfig(loss_response=encoder.loss_response))
         self._link = Link(config.uplink)
         self._uplink: Host[LinkEvent, bytes] = Host(self._link, self._clock, self._to_receiver, self._on_uplink)
         self._feedback: Host[LinkEvent, bytes] = Host(Link(config.feedback), self._clock, self._to_sender, _ignore)
-        self._sender_host = Host(self._sender, self._clock, self._into_uplink, self._on_sender)
-        self._receiver_host = Host(self._receiver, self._clock, self._into_feedback, self._on_receiver)
+        self._sender_host: Host[SenderEvent, bytes] = Host(
+            self._sender, self._clock, self._into_uplink, self._on_sender
+        )
+        self._receiver_host: Host[ReceiverEvent, bytes] = Host(
+            self._receiver, self._clock, self._into_feedback, self._on_receiver
+        )
 
     def run(self) -> SessionLog:
         """The whole call; returns its log."""
@@ -136,22 +137,21 @@ class Lab:
         self._log.emit(now_us, "link_queue", packets=self._link.queued_packets, bytes=self._link.queued_bytes)
         self._sender_host.mutate(lambda at_us: self._sender.on_frame(frame_id, at_us, at_us))
 
-    def _on_sender(self, event: object) -> None:
+    def _on_sender(self, event: SenderEvent) -> None:
         if isinstance(event, EncodeWanted):
             self._encode(event)
-        encode_us = self._encode_us.pop(event.frame_id) if isinstance(event, FrameEncoded) else 0
-        log_sender_event(self._log, event, encode_us)
+        log_sender_event(self._log, event)
 
     def _encode(self, order: EncodeWanted) -> None:
         given_us = self._config.cost.of_encoding(order.frame_id, len(order.steps))
         frame = self._source(order.frame_id)
         coded, taken_us = run_timed(partial(self._encoding.encode, order, frame), given_us)
-        self._encode_us[order.frame_id] = taken_us
-        self._clock.call_at(self._clock.now_us() + taken_us, partial(self._encoded, coded))
+        self._clock.call_at(self._clock.now_us() + taken_us, partial(self._encoded, coded, taken_us))
 
-    def _encoded(self, coded: CodedFrame) -> None:
+    def _encoded(self, coded: CodedFrame, encode_us: int) -> None:
         def deliver(now_us: int) -> None:
-            lineage = self._sender.on_encoded(coded.frame_id, coded.key, coded.payloads, now_us)
+            frame_id, key = coded.frame_id, coded.key
+            lineage = self._sender.on_encoded(frame_id, key, coded.payloads, now_us, encode_us=encode_us)
             self._encoding.keep(coded, lineage)
             self._encoding.forget(self._sender.retained())
 
@@ -159,14 +159,12 @@ class Lab:
 
     # -- decoding and rendering ----------------------------------------------------------------------------------------
 
-    def _on_receiver(self, event: object) -> None:
+    def _on_receiver(self, event: ReceiverEvent) -> None:
         match event:
             case DecodeWanted():
                 self._decode(event)
             case CarryWanted():
                 self._decoding.carry(event.step)
-            case FrameDecoded():
-                log_receiver_event(self._log, event, self._decode_us.pop(event.frame_id))
             case FrameReady():
                 self._rendered(event)
             case _:
@@ -176,23 +174,20 @@ class Lab:
         frame_id = order.received.frame_id
         given_us = self._config.cost.of_decoding(frame_id, len(order.steps))
         decoded, taken_us = run_timed(partial(self._decoding.decode, order), given_us)
-        self._decode_us[frame_id] = taken_us
-        self._clock.call_at(self._clock.now_us() + taken_us, partial(self._decoded, frame_id, decoded))
+        self._clock.call_at(self._clock.now_us() + taken_us, partial(self._decoded, frame_id, decoded, taken_us))
 
-    def _decoded(self, frame_id: int, decoded: Decoded) -> None:
+    def _decoded(self, frame_id: int, decoded: Decoded, decode_us: int) -> None:
         def deliver(now_us: int) -> None:
-            lineage = self._receiver.on_decoded(frame_id, decoded, now_us)
+            lineage = self._receiver.on_decoded(frame_id, decoded, now_us, decode_us=decode_us)
             if lineage is not None:
                 self._decoding.keep(decoded, lineage)
             self._decoding.forget(self._receiver.retained())
 
-        self._shown[frame_id] = decoded.frame
         self._receiver_host.mutate(deliver)
-        del self._shown[frame_id]
 
     def _rendered(self, event: FrameReady) -> None:
-        shown, measured = self._shown[event.frame_id], None
-        if shown is not None and self._config.pixels:
+        shown, measured = event.frame, None
+        if self._config.pixels:
             captured = self._source(event.frame_id)
             measured = FrameQuality(quality.ssim(captured.y, shown.y), quality.psnr_db(captured.y, shown.y))
             if self._on_shown is not None:

@@ -13,7 +13,7 @@ from grace_transport.resync import Retained, Step
 
 
 class DecoderReferences:
-    """Decode orders in, pictures out. States are named by lineage, as the session names them."""
+    """Decode orders in, frames out. States are named by lineage, as the session names them."""
 
     def __init__(self, codec: PacketCodec) -> None:
         self._codec = codec

@@ -17,7 +17,9 @@ from grace_receiver.events import (
     FrameLost,
     FrameReady,
     KeyFrameRequested,
+    LossReason,
     PacketArrived,
+    ReceiverEvent,
 )
 from grace_transport.assembler import AssembledFrame, FrameAssembler, FrameGivenUp
 from grace_transport.errors import WireFormatError
@@ -30,7 +32,7 @@ from grace_transport.wire.media import MediaParser
 from grace_transport.wire.recorder import TwccRecorder
 from grace_transport.wire.rtp import parse_rtp
 
-MAX_WAITING_FRAMES = 16  # for the decoder; beyond, the oldest are given up: late pictures are worth nothing
+MAX_WAITING_FRAMES = 16  # for the decoder; beyond, the oldest are given up: late frames are worth nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class ReceiverSession:
         self._media = MediaParser()
         self._waiting: deque[tuple[int, AssembledFrame]] = deque()  # since when
         self._decoding: tuple[DecodeWanted, bool] | None = None
-        self._events: deque[object] = deque()
+        self._events: deque[ReceiverEvent] = deque()
         self.set_rtt(config.rtt_us)
 
     @property
@@ -77,8 +79,10 @@ class ReceiverSession:
 
     # -- the driver's side -------------------------------------------------------------------------------------------
 
-    def on_decoded(self, frame_id: int, decoded: Decoded, now_us: int) -> int | None:
-        """The codec is done. Returns the name to keep the state under; None if the codec could use nothing."""
+    def on_decoded(self, frame_id: int, decoded: Decoded, now_us: int, *, decode_us: int = 0) -> int | None:
+        """The codec is done, after `decode_us`. Returns the name to keep the state under; None if it could use nothing.
+
+        ValueError where this frame was not being decoded: a bug of the driver."""
         if self._decoding is None or self._decoding[0].received.frame_id != frame_id:
             raise ValueError(f"frame {frame_id} was not being decoded")
         (order, in_sync), self._decoding = self._decoding, None
@@ -86,12 +90,13 @@ class ReceiverSession:
         lineage = None
         if used and decoded.reference is not None:
             lineage = self._resync.on_decoded(frame_id, used, now_us)
-            total = order.received.total
-            self._events.append(FrameDecoded(now_us, frame_id, len(decoded.used), total, in_sync, lineage))
+            received, total = len(decoded.used), order.received.total
+            self._events.append(FrameDecoded(now_us, frame_id, received, total, in_sync, lineage, decode_us))
             if decoded.frame is not None:
-                self._events.append(FrameReady(now_us, frame_id, order.captured_us))
+                self._events.append(FrameReady(now_us, frame_id, order.captured_us, decoded.frame))
         else:
-            self._carry(frame_id, next(iter(decoded.rejected.values()), "not decodable"), now_us)
+            detail = next(iter(decoded.rejected.values()), "")
+            self._carry(frame_id, LossReason.NOT_DECODABLE, now_us, detail)
         self._decode_next(now_us)
         return lineage
 
@@ -148,7 +153,7 @@ class ReceiverSession:
         parts = (self._assembler, self._recorder, self._resync, self._nacks)
         return min((at_us for part in parts if (at_us := part.get_timer()) is not None), default=None)
 
-    def next_event(self) -> object | None:
+    def next_event(self) -> ReceiverEvent | None:
         return self._events.popleft() if self._events else None
 
     # -- inside ----------------------------------------------------------------------------------------------------
@@ -157,7 +162,7 @@ class ReceiverSession:
         """Take over what the assembler has ready, and go on decoding."""
         while (event := self._assembler.next_event()) is not None:
             if isinstance(event, FrameGivenUp):
-                self._events.append(FrameLost(now_us, event.frame_id, "never complete"))
+                self._events.append(FrameLost(now_us, event.frame_id, LossReason.NEVER_COMPLETE))
                 self._resync.key_frames.ask(event.frame_id, now_us)
             else:
                 self._waiting.clear()
@@ -178,10 +183,10 @@ class ReceiverSession:
                 frame = replace(frame, payloads={})
             plan = self._resync.plan(frame, now_us)
             if plan.action is Action.WAIT:
-                self._events.append(FrameLost(now_us, frame.frame_id, "no reference: waiting for a key frame"))
+                self._events.append(FrameLost(now_us, frame.frame_id, LossReason.NO_REFERENCE))
             elif plan.action is Action.CARRY:
-                reason = "incomplete key frame" if frame.payloads else "nothing to decode"
-                self._carry(frame.frame_id, "decoder too slow" if late else reason, now_us)
+                reason = LossReason.INCOMPLETE_KEY_FRAME if frame.payloads else LossReason.NOTHING_TO_DECODE
+                self._carry(frame.frame_id, LossReason.DECODER_TOO_SLOW if late else reason, now_us)
             else:
                 received = ReceivedFrame(frame.frame_id, frame.key, frame.total, frame.payloads)
                 order = DecodeWanted(now_us, received, frame.captured_us or 0, plan.parent, plan.steps)
@@ -193,8 +198,8 @@ class ReceiverSession:
         limit_us = self._config.max_waiting_us
         return limit_us is not None and now_us - since_us > limit_us and bool(self._waiting) and not frame.key
 
-    def _carry(self, frame_id: int, reason: str, now_us: int) -> None:
-        self._events.append(FrameLost(now_us, frame_id, reason))
+    def _carry(self, frame_id: int, reason: LossReason, now_us: int, detail: str = "") -> None:
+        self._events.append(FrameLost(now_us, frame_id, reason, detail))
         step = self._resync.on_lost(frame_id, now_us)
         if step is not None:
             self._events.append(CarryWanted(now_us, step))

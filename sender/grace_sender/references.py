@@ -40,7 +40,7 @@ class EncoderReferences:
 
     def _make(self, step: Step) -> Reference:
         parent = self._states[step.parent]
-        if step.total == 0:  # nothing of the frame arrived: the receiver's picture stayed as it was
+        if step.total == 0:  # nothing of the frame arrived: the receiver's frame stayed as it was
             return parent
         coded = self._coded[step.frame_id]
         payloads = {index: payload for index, payload in enumerate(coded.payloads) if step.received >> index & 1}

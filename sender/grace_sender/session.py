@@ -14,9 +14,13 @@ from grace_sender.events import (
     FrameEncoded,
     FrameSkipped,
     KeyFrameForced,
+    KeyFrameReason,
+    PacketKind,
     PacketLeft,
     RateChanged,
     Resynced,
+    SenderEvent,
+    SkipReason,
 )
 from grace_transport import resync
 from grace_transport.congestion.controller import CongestionController
@@ -62,7 +66,7 @@ class _Outgoing:
     marker: bool
     frame_id: int
     index: int
-    kind: str
+    kind: PacketKind
 
 
 class SenderSession:
@@ -75,7 +79,7 @@ class SenderSession:
         self._resync = resync.SenderResync()
         self._sent: RetransmissionBuffer[_Outgoing] = RetransmissionBuffer()
         self._twcc = TwccReader()
-        self._events: deque[object] = deque()
+        self._events: deque[SenderEvent] = deque()
         self._seq = 0
         self._encoding: EncodeWanted | None = None
         self._pending: tuple[int, int, bool] | None = None  # frame id, captured_us, key
@@ -90,7 +94,7 @@ class SenderSession:
     # -- the driver's side -------------------------------------------------------------------------------------------
 
     def set_fps(self, fps: float) -> None:
-        """Pictures come at this rate from now on: a frame's budget is its share of a second."""
+        """Frames come at this rate from now on: the budget of one is its share of a second."""
         self._fps = fps
 
     @property
@@ -99,20 +103,24 @@ class SenderSession:
         return self._encoding is None and self._pacer.queue_bytes == 0
 
     def on_frame(self, frame_id: int, captured_us: int, now_us: int, *, key: bool = False) -> None:
-        """A picture is there. It is encoded at once, or after the one being encoded, or skipped; newest wins.
+        """A frame was captured. It is encoded at once, or after the one being encoded, or skipped; the newest wins.
 
-        `key`: it cannot be coded against an older one (its size is another)."""
+        `key`: it cannot be coded against an older one, because its size is another."""
         if self._pacer.queue_us(now_us) > self._config.max_queue_us:
-            self._events.append(FrameSkipped(now_us, frame_id, "send queue too long"))
+            self._events.append(FrameSkipped(now_us, frame_id, SkipReason.SEND_QUEUE))
         elif self._encoding is not None:
             if self._pending is not None:
-                self._events.append(FrameSkipped(now_us, self._pending[0], "encoder too slow"))
+                self._events.append(FrameSkipped(now_us, self._pending[0], SkipReason.ENCODER_TOO_SLOW))
             self._pending = (frame_id, captured_us, key)
         else:
             self._start_encode(frame_id, captured_us, key, now_us)
 
-    def on_encoded(self, frame_id: int, key: bool, payloads: tuple[bytes, ...], now_us: int) -> int:
-        """The codec is done. Returns the lineage under which the complete frame's state is to be kept."""
+    def on_encoded(
+        self, frame_id: int, key: bool, payloads: tuple[bytes, ...], now_us: int, *, encode_us: int = 0
+    ) -> int:
+        """The codec is done, after `encode_us`. Returns the lineage under which to keep the complete frame's state.
+
+        ValueError where this does not answer the order that was given: a bug of the driver or the codec."""
         order = self._encoding
         if order is None or order.frame_id != frame_id:
             raise ValueError(f"frame {frame_id} was not being encoded")
@@ -124,17 +132,17 @@ class SenderSession:
         if key:
             self._newest_key = frame_id
         self._report_resync(frame_id, now_us)
-        size = sum(map(len, payloads))
-        self._events.append(FrameEncoded(now_us, frame_id, key, size, len(payloads), order.parent, lineage))
+        size, total = sum(map(len, payloads)), len(payloads)
+        self._events.append(FrameEncoded(now_us, frame_id, key, size, total, order.parent, lineage, encode_us))
         self._enqueue_frame(order, key, payloads, now_us)
         self._start_pending(now_us)
         return lineage
 
-    def on_encode_failed(self, frame_id: int, reason: str, now_us: int) -> None:
+    def on_encode_failed(self, frame_id: int, error: str, now_us: int) -> None:
         """The codec gave nothing for this frame: it is skipped, the next one is encoded as if it had never been."""
         if self._encoding is not None and self._encoding.frame_id == frame_id:
             self._encoding = None
-            self._events.append(FrameSkipped(now_us, frame_id, reason))
+            self._events.append(FrameSkipped(now_us, frame_id, SkipReason.ENCODING_FAILED, error))
             self._start_pending(now_us)
 
     def retained(self) -> resync.Retained:
@@ -174,7 +182,7 @@ class SenderSession:
             self._pacer.add_probe(probe, now_us)
         out = []
         for item, cluster in self._pacer.pop_due(now_us):
-            if item.kind == "retransmission":
+            if item.kind is PacketKind.RETRANSMISSION:
                 self._retransmitting.discard((item.frame_id, item.index))
                 self._sent.on_retransmitted(item.frame_id, item.index, now_us)
                 if item.frame_id < self._newest_key:  # nobody waits for it any more
@@ -184,7 +192,7 @@ class SenderSession:
         padding_bytes, cluster = self._pacer.padding_wanted(now_us)
         while padding_bytes > 0:
             size = min(padding_bytes, MAX_PADDING_BYTES)
-            item = _Outgoing(b"", self._last_timestamp, False, -1, 0, "padding")
+            item = _Outgoing(b"", self._last_timestamp, False, -1, 0, PacketKind.PADDING)
             out.append(self._send(item, size, cluster, now_us))
             padding_bytes -= size + RTP_HEADER_BYTES
         return out
@@ -193,7 +201,7 @@ class SenderSession:
         timers = [t for t in (self._pacer.get_timer(), self._controller.get_timer()) if t is not None]
         return min(timers, default=None)
 
-    def next_event(self) -> object | None:
+    def next_event(self) -> SenderEvent | None:
         return self._events.popleft() if self._events else None
 
     # -- inside ----------------------------------------------------------------------------------------------------
@@ -210,7 +218,7 @@ class SenderSession:
         plan = self._resync.plan_next(now_us)
         if key and not plan.key:
             plan = resync.Plan(NO_STATE)
-            self._events.append(KeyFrameForced(now_us, frame_id, "new picture size"))
+            self._events.append(KeyFrameForced(now_us, frame_id, KeyFrameReason.NEW_FRAME_SIZE))
         order = EncodeWanted(now_us, frame_id, captured_us, plan.parent, plan.steps, self._budget(plan.key, now_us))
         self._encoding = order
         self._events.append(order)
@@ -220,7 +228,8 @@ class SenderSession:
             if isinstance(event, resync.Rebased):
                 self._events.append(Resynced(now_us, frame_id, event.base_frame_id, event.decoded, event.replayed))
             else:
-                self._events.append(KeyFrameForced(now_us, event.frame_id, event.reason.value))
+                reason = KeyFrameReason(event.reason.value)
+                self._events.append(KeyFrameForced(now_us, event.frame_id, reason))
 
     def _budget(self, key: bool, now_us: int) -> Budget:
         """Payload bytes for the next frame: what congestion control allows, less our headers."""
@@ -251,7 +260,9 @@ class SenderSession:
             packet = MediaPacket(
                 order.frame_id, index, total, order.parent, self._config.profile, key, order.captured_us, payload
             )
-            item = _Outgoing(media.build_media(packet), timestamp, index == last, order.frame_id, index, "media")
+            item = _Outgoing(
+                media.build_media(packet), timestamp, index == last, order.frame_id, index, PacketKind.MEDIA
+            )
             self._sent.add(order.frame_id, index, item, len(item.payload), now_us)
             self._enqueue(item, Priority.VIDEO, now_us)
 
@@ -274,7 +285,7 @@ class SenderSession:
         data = rtp.build_rtp(packet, config.transport_seq_id)
         self._controller.on_packet_sent(PacketSent(self._seq, now_us, len(data), cluster, padding > 0))
         self._events.append(PacketLeft(now_us, self._seq, item.frame_id, item.index, len(data), item.kind))
-        self._sent_lately(now_us).append((now_us, len(data), item.kind == "retransmission"))
+        self._sent_lately(now_us).append((now_us, len(data), item.kind is PacketKind.RETRANSMISSION))
         self._seq += 1
         return data
 
@@ -301,7 +312,7 @@ class SenderSession:
                 case FrameReport():
                     self._resync.on_report(message, now_us)
                 case Pli():
-                    self._resync.on_pli(message, now_us)
+                    self._resync.on_key_frame_request(message, now_us)
                 case Nack():
                     self._retransmit(message, now_us)
 
@@ -314,5 +325,5 @@ class SenderSession:
         for item in self._sent.wanted(request, now_us):
             if (item.frame_id, item.index) not in self._retransmitting and item.frame_id >= self._newest_key:
                 self._retransmitting.add((item.frame_id, item.index))
-                again = replace(item, payload=media.mark_retransmitted(item.payload), kind="retransmission")
+                again = replace(item, payload=media.mark_retransmitted(item.payload), kind=PacketKind.RETRANSMISSION)
                 self._enqueue(again, Priority.RETRANSMISSION, now_us)

@@ -11,9 +11,10 @@ from grace_lab.log.file import LogWriter, read_log
 from grace_lab.log.schema import SENDER
 from grace_rtc.cli import app
 from grace_rtc.narrator import Narrator
-from grace_sender.app.capture import FrameCaptured, FrameMissed
+from grace_sender.app.capture import FrameMissed
 from grace_sender.app.send import SendingStatus
 from grace_sender.live.adaptation import OperatingPoint, OperatingPointChanged
+from grace_sender.live.events import FrameCaptured
 from grace_transport.runtime.process import ConnectionChanged, Notice
 
 TO = "--to http://127.0.0.1:1"
@@ -56,7 +57,7 @@ def test_everything_that_happens_is_in_the_log(tmp_path: Path, capsys: pytest.Ca
             Notice(1, "a :x: notice [bold]", warning=True),
             ConnectionChanged(2, "connected"),
             OperatingPointChanged(3, OperatingPoint(320, 180, 10.0), "encoder too slow: 320x180 at 10 fps"),
-            FrameCaptured(4, 7, 3, 2, 99),
+            FrameCaptured(4, 7, 3, 2, 99, 320, 180),
             FrameMissed(5, 8, 4, 3),
             SendingStatus(6, "connected", "VP8", 250_000, 9.96, 0.015, 0.042, None, None),
         ):

@@ -9,15 +9,36 @@ import numpy as np
 import pytest
 
 from grace_codec.baselines.stub import StubCodec
-from grace_codec.types import Frame
+from grace_codec.types import Budget, Frame, ReceivedFrame
 from grace_lab.call import CallConfig, Lab
 from grace_lab.cost import ComputeCost
 from grace_lab.log.events import FrameQuality, log_receiver_event, log_rendered, log_sender_event
 from grace_lab.log.file import write_log
 from grace_lab.log.schema import SessionLog
 from grace_netsim.link.link import LinkConfig
-from grace_receiver.events import FrameDecoded, FrameLost, FrameReady, KeyFrameRequested, PacketArrived
-from grace_sender.events import FrameEncoded, FrameSkipped, KeyFrameForced, PacketLeft, RateChanged, Resynced
+from grace_receiver.events import (
+    DecodeWanted,
+    FrameDecoded,
+    FrameLost,
+    FrameReady,
+    KeyFrameRequested,
+    LossReason,
+    PacketArrived,
+    ReceiverEvent,
+)
+from grace_sender.events import (
+    EncodeWanted,
+    FrameEncoded,
+    FrameSkipped,
+    KeyFrameForced,
+    KeyFrameReason,
+    PacketKind,
+    PacketLeft,
+    RateChanged,
+    Resynced,
+    SenderEvent,
+    SkipReason,
+)
 from grace_transport.congestion import CONTROLLERS
 from grace_transport.machine import DatagramRejected
 
@@ -30,19 +51,29 @@ FACTS: dict[str, int | float | str] = {
     "cc": "gcc", "loss_control": "v2", "owd_ms": 100.0, "queue_packets": 25,
 }  # fmt: skip
 
-SENDER_LINES = [
+NONE = np.zeros((0, 0), np.uint8)
+GREY = Frame(1, 100, NONE, NONE, NONE)
+
+SENDER_LINES: list[tuple[SenderEvent, str]] = [
     (
-        PacketLeft(5, 3, 1, 0, 1200, "media"),
+        PacketLeft(5, 3, 1, 0, 1200, PacketKind.MEDIA),
         '{"at_us":5,"event":"packet_sent","seq":3,"frame_id":1,"index":0,"bytes":1200,"kind":"media"}',
     ),
     (
-        FrameEncoded(6, 1, True, 900, 2, 0, 77),
+        FrameEncoded(6, 1, True, 900, 2, 0, 77, 9),
         (
             '{"at_us":6,"event":"frame_encoded","frame_id":1,"key":true,"bytes":900,"packets":2,"encode_us":9,"parent":0,'
             '"lineage":77}'
         ),
     ),
-    (FrameSkipped(7, 2, "late"), '{"at_us":7,"event":"frame_skipped","frame_id":2,"reason":"late"}'),
+    (
+        FrameSkipped(7, 2, SkipReason.ENCODER_TOO_SLOW),
+        '{"at_us":7,"event":"frame_skipped","frame_id":2,"reason":"encoder too slow"}',
+    ),
+    (
+        FrameSkipped(7, 2, SkipReason.ENCODING_FAILED, "why"),
+        '{"at_us":7,"event":"frame_skipped","frame_id":2,"reason":"encoding failed: why"}',
+    ),
     (
         RateChanged(8, 100, 200, 300, "hold"),
         '{"at_us":8,"event":"rate_target","bitrate_bps":100,"pacing_bps":200,"rtt_us":300,"state":"hold"}',
@@ -51,27 +82,37 @@ SENDER_LINES = [
         Resynced(9, 4, 2, 1, 3),
         '{"at_us":9,"event":"resync","frame_id":4,"base":2,"decoded":1,"replayed":3}',
     ),
-    (KeyFrameForced(10, 5, "lost"), '{"at_us":10,"event":"key_frame_forced","frame_id":5,"reason":"lost"}'),
+    (
+        KeyFrameForced(10, 5, KeyFrameReason.KEY_LOST),
+        '{"at_us":10,"event":"key_frame_forced","frame_id":5,"reason":"key_lost"}',
+    ),
     (
         DatagramRejected(11, "odd", 4),
         '{"at_us":11,"event":"datagram_rejected","by":"sender","reason":"odd","bytes":4}',
     ),
 ]
 
-RECEIVER_LINES = [
+RECEIVER_LINES: list[tuple[ReceiverEvent, str]] = [
     (PacketArrived(5, 3, 1200), '{"at_us":5,"event":"packet_received","seq":3}'),
     (
-        FrameDecoded(6, 1, 2, 3, False, 77),
+        FrameDecoded(6, 1, 2, 3, False, 77, 9),
         (
             '{"at_us":6,"event":"frame_decoded","frame_id":1,"received":2,"total":3,"in_sync":false,"decode_us":9,'
             '"lineage":77}'
         ),
     ),
     (
-        FrameReady(1000, 1, 100),
+        FrameReady(1000, 1, 100, GREY),
         '{"at_us":1000,"event":"frame_ready","frame_id":1,"captured_us":100,"delay_us":900}',
     ),
-    (FrameLost(8, 2, "nothing came"), '{"at_us":8,"event":"frame_lost","frame_id":2,"reason":"nothing came"}'),
+    (
+        FrameLost(8, 2, LossReason.NOTHING_TO_DECODE),
+        '{"at_us":8,"event":"frame_lost","frame_id":2,"reason":"nothing to decode"}',
+    ),
+    (
+        FrameLost(8, 2, LossReason.NOT_DECODABLE, "another profile"),
+        '{"at_us":8,"event":"frame_lost","frame_id":2,"reason":"another profile"}',
+    ),
     (KeyFrameRequested(9, 4), '{"at_us":9,"event":"pli_sent","last_frame_id":4}'),
     (
         DatagramRejected(11, "odd", 4),
@@ -98,16 +139,16 @@ def test_lab_log_is_byte_for_byte_the_same_everywhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("event", "line"), SENDER_LINES)
-def test_sender_event_is_one_line(event: object, line: str) -> None:
+def test_sender_event_is_one_line(event: SenderEvent, line: str) -> None:
     log = SessionLog()
-    log_sender_event(log, event, encode_us=9)
+    log_sender_event(log, event)
     assert [event.to_json() for event in log] == [line]
 
 
 @pytest.mark.parametrize(("event", "line"), RECEIVER_LINES)
-def test_receiver_event_is_one_line(event: object, line: str) -> None:
+def test_receiver_event_is_one_line(event: ReceiverEvent, line: str) -> None:
     log = SessionLog()
-    log_receiver_event(log, event, decode_us=9)
+    log_receiver_event(log, event)
     assert [event.to_json() for event in log] == [line]
 
 
@@ -122,8 +163,8 @@ def test_rendered_frame_is_one_line_with_its_quality_where_it_was_measured() -> 
     ]
 
 
-def test_what_is_no_fact_is_passed_over() -> None:
+def test_orders_to_the_codec_are_passed_over() -> None:
     log = SessionLog()
-    log_sender_event(log, object())
-    log_receiver_event(log, object())
+    log_sender_event(log, EncodeWanted(0, 1, 0, 0, (), Budget(1000)))
+    log_receiver_event(log, DecodeWanted(0, ReceivedFrame(1, True, 1, {}), 0, 0, ()))
     assert len(log) == 0

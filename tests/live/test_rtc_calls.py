@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +19,7 @@ from grace_codec import schemes
 from grace_codec.baselines.stub import StubCodec
 from grace_codec.types import Budget, CodedFrame, Frame, Reference
 from grace_receiver.references import DecoderReferences
+from grace_sender.events import KeyFrameReason
 from grace_sender.live.driver import live_identity
 from grace_sender.references import EncoderReferences
 from grace_transport import aiortc_plugin as rtc
@@ -208,7 +208,7 @@ def test_a_whole_key_frame_carries_a_new_picture_size(loop: str, seen: Observed)
     try:
         run_on(loop, main())
         assert not seen.of("sender", "WorkFailed") + seen.of("receiver", "WorkFailed")
-        assert [event.reason for event in seen.of("sender", "KeyFrameForced")] == ["new picture size"] * 2
+        assert [event.reason for event in seen.of("sender", "KeyFrameForced")] == [KeyFrameReason.NEW_FRAME_SIZE] * 2
     finally:
         rtc.uninstall()
 
@@ -301,30 +301,37 @@ class _Moody:
         return getattr(self._codec, name)
 
 
-@pytest.mark.parametrize("measured", [(1000, 160 * 96), None], ids=["measured", "to be measured"])
-def test_overload_in_mid_call_makes_less_of_the_pictures(
-    stub: rtc.RtcOptions, seen: Observed, measured: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch
+def test_sender_that_has_no_measurement_makes_one_and_then_sends(stub: rtc.RtcOptions, seen: Observed) -> None:
+    async def main() -> None:
+        rtc.install(replace(stub, adapt=True))
+        async with call_of(MovingTrack()) as call:
+            await call.shown(3)
+
+    run_on("asyncio", main())
+    assert seen.of("sender", POINT)
+    assert not seen.of("sender", "WorkFailed")
+
+
+def test_encoder_that_cannot_be_measured_costs_no_call(
+    stub: rtc.RtcOptions, seen: Observed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Slow(StubCodec):
+    class Shy(StubCodec):
         def encode(self, frame: Frame, reference: Reference | None, budget: Budget) -> CodedFrame:
-            time.sleep(0.1 * frame.width * frame.height / (160 * 96))
-            if measured is None and frame.frame_id <= 3 and reference is not None and not seen.of("sender", POINT):
+            if not seen.of("sender", POINT):
                 raise RuntimeError("cannot be measured")
             return super().encode(frame, reference, budget)
 
     row = schemes.SCHEMES["stub"]
     assert row.live is not None
-    monkeypatch.setitem(schemes.SCHEMES, "stub", replace(row, live=replace(row.live, make=Slow)))
+    monkeypatch.setitem(schemes.SCHEMES, "stub", replace(row, live=replace(row.live, make=Shy)))
 
     async def main() -> None:
-        rtc.install(replace(stub, adapt=True, measured=measured, max_fps=30))
-        async with call_of(MovingTrack(fps=30)) as call:
-            await until(lambda: len(seen.of("sender", POINT)) >= 2 - (measured is None))
+        rtc.install(replace(stub, adapt=True))
+        async with call_of(MovingTrack()) as call:
             await call.shown(3)
-        points = [event.point for event in seen.of("sender", POINT)]
-        assert points[-1].pixels * points[-1].fps < 160 * 96 * 25
 
     run_on("asyncio", main())
+    assert [failed.what for failed in seen.of("sender", "WorkFailed")] == ["calibrate"]
 
 
 @pytest.mark.parametrize("verb", ["encode", "decode"])

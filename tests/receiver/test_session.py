@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from grace_codec.api import LossResponse
 from grace_codec.types import Decoded, Frame, Plane
-from grace_receiver.events import CarryWanted, DecodeWanted, FrameDecoded, FrameLost, FrameReady, KeyFrameRequested
+from grace_receiver.events import (
+    CarryWanted,
+    DecodeWanted,
+    FrameDecoded,
+    FrameLost,
+    FrameReady,
+    KeyFrameRequested,
+    LossReason,
+)
 from grace_receiver.session import MAX_WAITING_FRAMES, ReceiverConfig, ReceiverSession
 from grace_transport.lineage import lineage
 from grace_transport.machine import DatagramRejected
@@ -150,7 +158,10 @@ def test_frames_that_waited_too_long_for_the_decoder_are_skipped_but_the_newest(
     [order] = [event for event in told if isinstance(event, DecodeWanted)]
     assert order.received.frame_id == 4
     lost = [event for event in told if isinstance(event, FrameLost)]
-    assert [(event.frame_id, event.reason) for event in lost] == [(2, "decoder too slow"), (3, "decoder too slow")]
+    assert [(event.frame_id, event.reason) for event in lost] == [
+        (2, LossReason.DECODER_TOO_SLOW),
+        (3, LossReason.DECODER_TOO_SLOW),
+    ]
     session.on_decoded(4, decoded([0]), 900_000)
     assert [order.received.frame_id for order in orders_of(session)] == [5]  # late as well, but there is no newer one
 

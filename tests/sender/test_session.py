@@ -3,7 +3,17 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grace_sender.events import EncodeWanted, FrameEncoded, FrameSkipped, KeyFrameForced, PacketLeft, Resynced
+from grace_sender.events import (
+    EncodeWanted,
+    FrameEncoded,
+    FrameSkipped,
+    KeyFrameForced,
+    KeyFrameReason,
+    PacketKind,
+    PacketLeft,
+    Resynced,
+    SkipReason,
+)
 from grace_sender.session import PACKET_OVERHEAD_BYTES, SenderConfig, SenderSession
 from grace_transport.congestion import CONTROLLERS
 from grace_transport.lineage import lineage
@@ -118,7 +128,7 @@ def test_slow_encoder_skips_the_older_of_two_waiting_frames() -> None:
     session.on_frame(1, 40_000, 40_000)
     session.on_frame(2, 80_000, 80_000)
     skipped = [event for event in events_of(session) if isinstance(event, FrameSkipped)]
-    assert [(event.frame_id, event.reason) for event in skipped] == [(1, "encoder too slow")]
+    assert [(event.frame_id, event.reason) for event in skipped] == [(1, SkipReason.ENCODER_TOO_SLOW)]
     session.on_encoded(0, True, (b"k",), 90_000)
     assert order_of(session).frame_id == 2
 
@@ -140,7 +150,7 @@ def test_frame_is_skipped_while_the_send_queue_is_long() -> None:
     send_frame(session, 0, (bytes(1000),) * 20, key=True)
     session.on_frame(1, FRAME_US, FRAME_US)
     [skipped] = [event for event in events_of(session) if isinstance(event, FrameSkipped)]
-    assert skipped.reason == "send queue too long"
+    assert skipped.reason is SkipReason.SEND_QUEUE
 
 
 def test_budget_leaves_room_for_headers_and_key_frames_take_more() -> None:
@@ -161,7 +171,8 @@ def test_lost_packet_is_retransmitted_once_and_marked() -> None:
     tell(session, Nack(0, 0b010), at_us=60_000)
     packets = drain(session, 60_000, 200_000)
     assert [(p.index, p.retransmitted, p.payload) for p in packets] == [(1, True, b"k1")]
-    assert [event.kind for event in events_of(session) if isinstance(event, PacketLeft)].count("retransmission") == 1
+    kinds = [event.kind for event in events_of(session) if isinstance(event, PacketLeft)]
+    assert kinds.count(PacketKind.RETRANSMISSION) == 1
 
 
 def test_frames_before_a_key_frame_are_not_retransmitted() -> None:
@@ -215,7 +226,7 @@ def test_frame_of_another_size_is_a_key_frame_also_when_it_had_to_wait() -> None
     told = events_of(session)
     [order] = [event for event in told if isinstance(event, EncodeWanted)]
     assert (order.frame_id, order.parent, order.steps) == (2, 0, ())
-    assert [event.reason for event in told if isinstance(event, KeyFrameForced)] == ["new picture size"]
+    assert [event.reason for event in told if isinstance(event, KeyFrameForced)] == [KeyFrameReason.NEW_FRAME_SIZE]
     complete = session.on_encoded(2, True, (b"k2",), 3 * FRAME_US)
     session.on_frame(3, 3 * FRAME_US, 3 * FRAME_US)
     assert order_of(session).parent == complete

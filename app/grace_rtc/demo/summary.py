@@ -13,8 +13,9 @@ from rich.table import Table
 
 from grace_lab.log.schema import SessionLog
 from grace_lab.metrics import measure
+from grace_receiver.events import LossReason
 from grace_rtc.demo.settings import PLAIN, title
-from grace_sender.live.adaptation import ENCODER_TOO_SLOW
+from grace_sender.events import SkipReason
 
 Value = int | float | str | None
 Figures = dict[str, Value]
@@ -36,7 +37,7 @@ ROWS: Final[Mapping[str, tuple[str, str]]] = {
 """Figure -> what a newcomer reads, and how it is written."""
 
 
-TOO_SLOW: Final = frozenset({ENCODER_TOO_SLOW, "decoder too slow"})
+TOO_SLOW: Final = frozenset({SkipReason.ENCODER_TOO_SLOW.value, LossReason.DECODER_TOO_SLOW.value})
 BUSY: Final = 0.03
 """Share of the frames from which on a call says more about the machine than about the network."""
 

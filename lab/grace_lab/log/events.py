@@ -7,8 +7,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grace_receiver.events import FrameDecoded, FrameLost, FrameReady, KeyFrameRequested, PacketArrived
-from grace_sender.events import FrameEncoded, FrameSkipped, KeyFrameForced, PacketLeft, RateChanged, Resynced
+from grace_receiver.events import (
+    FrameDecoded,
+    FrameLost,
+    FrameReady,
+    KeyFrameRequested,
+    PacketArrived,
+    ReceiverEvent,
+)
+from grace_sender.events import (
+    FrameEncoded,
+    FrameSkipped,
+    KeyFrameForced,
+    PacketLeft,
+    RateChanged,
+    Resynced,
+    SenderEvent,
+)
 from grace_transport.event_log import EventLog
 from grace_transport.machine import DatagramRejected
 
@@ -21,24 +36,22 @@ class FrameQuality:
     psnr: float
 
 
-def log_sender_event(log: EventLog, event: object, encode_us: int = 0) -> None:
-    """Write what a sender session reported. `encode_us`: how long encoding took, for FrameEncoded.
-
-    Orders to the driver (EncodeWanted) and events of others are not logged."""
+def log_sender_event(log: EventLog, event: SenderEvent) -> None:
+    """Write what a sender session reported. Orders to the driver (EncodeWanted) are not logged."""
     match event:
         case PacketLeft():
             log.emit(
                 event.at_us, "packet_sent",
-                seq=event.seq, frame_id=event.frame_id, index=event.index, bytes=event.bytes, kind=event.kind,
+                seq=event.seq, frame_id=event.frame_id, index=event.index, bytes=event.bytes, kind=event.kind.value,
             )  # fmt: skip
         case FrameEncoded():
             log.emit(
                 event.at_us, "frame_encoded",
                 frame_id=event.frame_id, key=event.key, bytes=event.bytes, packets=event.packets,
-                encode_us=encode_us, parent=event.parent, lineage=event.lineage,
+                encode_us=event.encode_us, parent=event.parent, lineage=event.lineage,
             )  # fmt: skip
         case FrameSkipped():
-            log.emit(event.at_us, "frame_skipped", frame_id=event.frame_id, reason=event.reason)
+            log.emit(event.at_us, "frame_skipped", frame_id=event.frame_id, reason=event.text)
         case RateChanged():
             log.emit(
                 event.at_us, "rate_target",
@@ -50,15 +63,13 @@ def log_sender_event(log: EventLog, event: object, encode_us: int = 0) -> None:
                 frame_id=event.frame_id, base=event.base_frame_id, decoded=event.decoded, replayed=event.replayed,
             )  # fmt: skip
         case KeyFrameForced():
-            log.emit(event.at_us, "key_frame_forced", frame_id=event.frame_id, reason=event.reason)
+            log.emit(event.at_us, "key_frame_forced", frame_id=event.frame_id, reason=event.reason.value)
         case DatagramRejected():
             _log_rejected(log, event, "sender")
 
 
-def log_receiver_event(log: EventLog, event: object, decode_us: int = 0) -> None:
-    """Write what a receiver session reported. `decode_us`: how long decoding took, for FrameDecoded.
-
-    Orders to the driver (DecodeWanted, CarryWanted) and events of others are not logged."""
+def log_receiver_event(log: EventLog, event: ReceiverEvent) -> None:
+    """Write what a receiver session reported. Orders (DecodeWanted, CarryWanted) are not logged."""
     match event:
         case PacketArrived():
             log.emit(event.at_us, "packet_received", seq=event.seq)
@@ -66,7 +77,7 @@ def log_receiver_event(log: EventLog, event: object, decode_us: int = 0) -> None
             log.emit(
                 event.at_us, "frame_decoded",
                 frame_id=event.frame_id, received=event.received, total=event.total, in_sync=event.in_sync,
-                decode_us=decode_us, lineage=event.lineage,
+                decode_us=event.decode_us, lineage=event.lineage,
             )  # fmt: skip
         case FrameReady():
             delay_us = event.at_us - event.captured_us
@@ -75,7 +86,7 @@ def log_receiver_event(log: EventLog, event: object, decode_us: int = 0) -> None
                 frame_id=event.frame_id, captured_us=event.captured_us, delay_us=delay_us,
             )  # fmt: skip
         case FrameLost():
-            log.emit(event.at_us, "frame_lost", frame_id=event.frame_id, reason=event.reason)
+            log.emit(event.at_us, "frame_lost", frame_id=event.frame_id, reason=event.text)
         case KeyFrameRequested():
             log.emit(event.at_us, "pli_sent", last_frame_id=event.last_frame_id)
         case DatagramRejected():

@@ -14,7 +14,7 @@ from aiortc.contrib.media import MediaBlackhole
 from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 
-from grace_receiver.live.driver import FrameDelivered
+from grace_receiver.live.events import FrameDelivered
 from grace_transport.aiortc_plugin.internals import shown_timestamp
 from grace_transport.signalling import OfferRefusedError
 from grace_transport.signalling.sdp import chosen_video_codec

@@ -34,7 +34,6 @@ from grace_transport.signalling import (
 _log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.25
-Observer = Callable[[object], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,10 @@ class ReceivingStatus:
     size: tuple[int, int] | None
     partial: int | None
     resyncs: int | None
+
+
+ReceivingEvent = LiveEvent | FrameShown | ConnectionChanged | Notice | ReceivingStatus
+Observer = Callable[[ReceivingEvent], None]
 
 
 async def run_receive(config: ReceiveConfig, observer: Observer) -> ExitStatus:

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import replace
 
 from grace_codec.types import Decoded
-from grace_receiver.events import DecodeWanted, FrameDecoded, FrameLost, FrameReady, KeyFrameRequested
+from grace_receiver.events import DecodeWanted, FrameDecoded, FrameLost, FrameReady, KeyFrameRequested, ReceiverEvent
 from grace_transport.aiortc_plugin.stats import ReceiverStats
 
 FREEZE_EXTRA_US = 150_000
@@ -15,7 +15,7 @@ SECOND_US = 1_000_000
 
 
 class Freezes:
-    """Freezes as the W3C defines them (webrtc-stats, freezeCount): two pictures follow each other by at least three
+    """Freezes as the W3C defines them (webrtc-stats, freezeCount): two frames follow each other by at least three
     times the mean interval of the last 30, and by 150 ms more than it."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class ReceiverCounters:
             iPatches=now.iPatches + patches,
         )
 
-    def on_event(self, event: object) -> None:
+    def on_event(self, event: ReceiverEvent) -> None:
         now = self._stats
         match event:
             case DecodeWanted():

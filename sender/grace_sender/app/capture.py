@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from grace_codec.errors import ClipError
 from grace_sender.app.sources import Source, SourcePicture
-from grace_sender.live.frame_gate import FrameGate
+from grace_sender.live.frame_timing import FrameGate
+from grace_sender.live.frames import FrameNumber
 from grace_transport.runtime.process import monotonic_us
 
 if TYPE_CHECKING:
@@ -25,17 +26,6 @@ _log = logging.getLogger(__name__)
 
 PREFETCH_BYTES: Final = 24 << 20
 SLIP_US: Final = 500_000  # a source that is later than this cannot keep up: the clock goes on from there
-
-
-@dataclass(frozen=True, slots=True)
-class FrameCaptured:
-    """Picture `picture` of the source was captured as frame `frame_id`; `rtp_timestamp` as on the wire, if known."""
-
-    at_us: int
-    frame_id: int
-    captured_us: int
-    picture: int
-    rtp_timestamp: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,5 +173,5 @@ class Feed:
 
 def _captured(frame_id: int, captured_us: int, picture: SourcePicture) -> Capture:
     picture.video.pts = captured_us
-    picture.video.opaque = frame_id  # the plug-in numbers its frames so
+    picture.video.opaque = FrameNumber(frame_id, picture.number)  # the plug-in numbers its frames so
     return Capture(frame_id, captured_us, picture.number, picture.video)

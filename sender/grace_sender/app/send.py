@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from grace_sender.app.call import CaptureTrack, OutgoingCall, OutgoingStats
-from grace_sender.app.capture import Capture, Feed, FrameCaptured
+from grace_sender.app.capture import Capture, Feed, FrameMissed
 from grace_sender.app.config import SendConfig
 from grace_sender.app.reconnect import Call, Drop, GiveUp, Phase, Reconnect, ReconnectConfig
 from grace_sender.app.scheme_setup import install_plugin
 from grace_sender.app.sources import open_source
-from grace_sender.live import driver as live
+from grace_sender.live.adaptation import OperatingPointChanged
+from grace_sender.live.events import FrameCaptured
 from grace_transport.aiortc_plugin import LiveEvent
 from grace_transport.runtime.process import (
     ConnectionChanged,
@@ -32,10 +33,8 @@ from grace_transport.runtime.process import (
 from grace_transport.signalling import SignallingClient, SignallingError, find_token
 
 POLL_S: Final = 0.5
-REMEMBERED: Final = 512  # frames
 GRACE: Final = "GRACE"
-LINGER_S: Final = 0.4  # after the last picture: what is under way leaves
-Observer = Callable[[object], None]
+LINGER_S: Final = 0.4  # after the last frame: what is under way leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +52,12 @@ class SendingStatus:
     target_bps: int | None
 
 
+SendingEvent = (
+    LiveEvent | FrameCaptured | FrameMissed | OperatingPointChanged | ConnectionChanged | Notice | SendingStatus
+)
+Observer = Callable[[SendingEvent], None]
+
+
 async def run_send(config: SendConfig, observer: Observer) -> ExitStatus:
     """Send until the source ends, the time is over, or a signal comes. ClipError, ValueError: nothing was sent."""
     token = find_token(config.token)
@@ -68,40 +73,18 @@ async def run_send(config: SendConfig, observer: Observer) -> ExitStatus:
 async def _send(config: SendConfig, observer: Observer, token: str | None, stop: StopSignal) -> ExitStatus:
     opening = asyncio.to_thread(open_source, config.input, config.picture_size, config.fps, config.loop)
     source = await stop.unless_stopped(opening)
-    pictures = _PictureNumbers(observer)
     try:
-        plugin = await stop.unless_stopped(install_plugin(config, source, pictures.observe))
+        plugin = await stop.unless_stopped(install_plugin(config, source, observer))
     except BaseException:
         source.close()
         raise
     with plugin:
-        return await _Sending(config, Feed(source, config.fps, observer), token, pictures).run(stop)
-
-
-class _PictureNumbers:
-    """Between plug-in and observer: what the plug-in captured is told with the number of the picture in the source."""
-
-    def __init__(self, observer: Observer) -> None:
-        self.observe_plainly = observer
-        self._numbers: dict[int, int] = {}
-
-    def remember(self, frame_id: int, picture: int) -> None:
-        self._numbers[frame_id] = picture
-        while len(self._numbers) > REMEMBERED:
-            del self._numbers[next(iter(self._numbers))]
-
-    def observe(self, event: object) -> None:
-        if isinstance(event, LiveEvent) and isinstance(event.event, live.FrameCaptured):
-            told = event.event
-            number = self._numbers.get(told.frame_id, told.frame_id)
-            event = FrameCaptured(told.at_us, told.frame_id, told.captured_us, number, told.rtp_timestamp)
-        self.observe_plainly(event)
+        return await _Sending(config, Feed(source, config.fps, observer), token, observer).run(stop)
 
 
 class _Sending:
-    def __init__(self, config: SendConfig, feed: Feed, token: str | None, pictures: _PictureNumbers) -> None:
-        self._config, self._feed, self._pictures = config, feed, pictures
-        self._observe = pictures.observe_plainly
+    def __init__(self, config: SendConfig, feed: Feed, token: str | None, observer: Observer) -> None:
+        self._config, self._feed, self._observe = config, feed, observer
         self._client = SignallingClient(config.to, token)
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
@@ -201,12 +184,11 @@ class _Sending:
 
     def _on_captured(self, call: OutgoingCall, capture: Capture, rtp_timestamp: int | None) -> None:
         self._captured += 1
-        self._pictures.remember(capture.frame_id, capture.picture)
         if call.codec.upper() == GRACE:  # also while it is being closed: the plug-in says which frames it took
             return
-        self._observe(
-            FrameCaptured(self._now_us(), capture.frame_id, capture.captured_us, capture.picture, rtp_timestamp)
-        )
+        at_us, size = self._now_us(), (capture.video.width, capture.video.height)
+        frame_id, captured_us = capture.frame_id, capture.captured_us
+        self._observe(FrameCaptured(at_us, frame_id, captured_us, capture.picture, rtp_timestamp, *size))
 
     async def _poll(self) -> None:
         """Is the peer alive, has the source ended, what is there to show."""

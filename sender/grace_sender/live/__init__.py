@@ -1,1 +1,1 @@
-"""The live driver of the sending session: frames, adaptation, calibration, statistics."""
+"""The live driver of the sending session: a track's frames in, RTP out, encoding on a thread of its own."""

@@ -1,9 +1,17 @@
-"""Which picture size and rate this machine, and this bitrate, can bear: down at once, up slowly.
+"""Which frame size and rate this machine, and this bitrate, can bear: down after 1.5 s of overload, up after 3 s.
 
 Pure policy: it is told encoding times, skipped frames and bitrates, and answers with an operating point. Refuses to
-know clocks, codecs and pictures. Thresholds and waiting follow libwebrtc's OveruseFrameDetector (usage above 85 % is
-too much, 10 s before a first try upwards, twice as long after each failed one), the order its balanced degradation
-preference: the smaller the picture, the fewer frames per second are accepted before it shrinks again.
+know clocks, codecs and pixels.
+
+An encoding time is wall time on the encoder's thread: it decides whether the encoder is free for the next frame.
+Another process that takes the processor for a moment makes it longer without the encoder being slow, so nothing is
+concluded from a few frames. Overload is that over 1.5 s or more the *median* frame takes more than 80 % of the frame
+interval, or that a tenth of the frames came while the encoder was busy. (libwebrtc's OveruseFrameDetector, for which
+more than 85 % is too much, smooths for the same reason.) Once there is room, the point returns within seconds, at once
+as far up as the median allows; each try that fails doubles the wait before the next (libwebrtc: 10 s, then doubled).
+
+The order of operating points is that of libwebrtc's balanced degradation preference: the smaller the frame, the fewer
+frames per second are accepted before it shrinks again.
 """
 
 from __future__ import annotations
@@ -13,22 +21,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["ENCODER_TOO_SLOW", "Adaptation", "Limits", "OperatingPoint", "OperatingPointChanged", "ladder"]
+from grace_sender.events import SkipReason
 
-ENCODER_TOO_SLOW: Final = "encoder too slow"
-"""The reason of `FrameSkipped` that speaks of this machine; others speak of the network."""
+__all__ = ["Adaptation", "EncoderSpeed", "Limits", "OperatingPoint", "OperatingPointChanged", "ladder"]
 
-OVERLOAD: Final = 0.8  # of the frame interval, 90th percentile
+OVERLOAD: Final = 0.8  # of the frame interval, median
 AIM: Final = 0.7  # what a lower point must be expected to need
 RAISE: Final = 0.6  # what a higher point must be expected to need
 WINDOW_US: Final = 3_000_000
+SUSTAINED_US: Final = 1_500_000  # shorter evidence of overload is a busy moment
 ENOUGH_ENCODES: Final = 8
-HOPELESS_ENCODES: Final = 3  # in a row longer than the interval: no need to wait for more
 MANY_SKIPS: Final = 3
 SKIPPED_SHARE: Final = 0.1
 WARM_UP_ENCODES: Final = 8  # at the start runtimes still prepare themselves, here and at a receiver on this machine
 STALE_ENCODES: Final = 2  # after a change: frames of the old size are still on their way
-FIRST_WAIT_US: Final = 10_000_000  # libwebrtc kQuickRampUpDelayMs
+FIRST_WAIT_US: Final = 3_000_000  # after a change; one window, so that nothing from before it counts
 LONGEST_WAIT_US: Final = 3_600_000_000
 PROBATION_US: Final = 30_000_000  # a higher point that is left sooner was a failed try
 RICH: Final = 1.5  # times the bits per pixel wanted, before a bitrate may raise the point
@@ -36,7 +43,7 @@ RICH: Final = 1.5  # times the bits per pixel wanted, before a bitrate may raise
 _SCALES: Final = (1, 3 / 4, 1 / 2, 3 / 8, 1 / 4, 3 / 16, 1 / 8, 3 / 32, 1 / 16)  # as libwebrtc: by 3/4 and 2/3 in turn
 _RATES: Final = (60.0, 50.0, 40.0, 30.0, 25.0, 20.0, 15.0, 12.5, 10.0, 7.5, 5.0)
 _LOWEST_FPS: Final = ((640 * 480, 20.0), (480 * 360, 15.0), (320 * 240, 12.5), (240 * 180, 10.0), (160 * 120, 7.5))
-"""(px, fps): a picture of more px than this is not shown at fewer frames per second, it shrinks instead."""
+"""(px, fps): a frame of more px than this is not sent fewer times per second, it shrinks instead."""
 _ANY_FPS: Final = 5.0
 _MIN_SIDE_PX: Final = 64
 _MAX_SIZE_PX: Final = (1920, 1080)
@@ -45,7 +52,7 @@ _BLOCK_PX: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """Picture size in px, both sides even, and frames per second."""
+    """Frame size in px, both sides even, and frames per second."""
 
     width: int
     height: int
@@ -61,6 +68,18 @@ class OperatingPoint:
 
     def __str__(self) -> str:
         return f"{self.width}x{self.height} at {self.fps:.3g} fps"
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSpeed:
+    """Encoding a P-frame of `pixels` px takes `encode_us` microseconds here."""
+
+    encode_us: int
+    pixels: int
+
+    @property
+    def us_per_pixel(self) -> float:
+        return self.encode_us / max(self.pixels, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +102,7 @@ class Limits:
 
 
 class Adaptation:
-    """Picks a rung of the ladder below `source`. It starts at the top; `start` puts it where a measurement says."""
+    """Picks a rung of the ladder below `source`. It starts at the top; `start` puts it where a calibration says."""
 
     def __init__(self, source: OperatingPoint, limits: Limits | None = None) -> None:
         """`source`: what the camera gives, the highest point. ValueError where it has no even size of 64 px or more."""
@@ -94,9 +113,9 @@ class Adaptation:
         self._skips: deque[int] = deque()
         self._bitrates: deque[tuple[int, int]] = deque()
         self._stale = 0
-        self._raise_at_us: int | None = None
-        self._raised: tuple[int, int] | None = None  # when to which rung, if that was the last change
-        self._wait_us: dict[int, int] = {}  # before the rung is tried again
+        self._moved_us = 0
+        self._tried_from: int | None = None  # the rung before, if the last change was upwards: on probation
+        self._wait_us: dict[int, int] = {}  # after a change, before this rung is tried; where a try has failed
         self._events: deque[OperatingPointChanged] = deque()
 
     @property
@@ -109,15 +128,15 @@ class Adaptation:
         return self._ladder
 
     def next_event(self) -> OperatingPointChanged | None:
+        """The oldest change that was not told yet, or None."""
         return self._events.popleft() if self._events else None
 
-    def start(self, encode_us: int, pixels: int, now_us: int) -> OperatingPoint:
-        """Choose by a measurement: encoding a frame of so many pixels took so long. Returns the point."""
+    def start(self, speed: EncoderSpeed, now_us: int) -> OperatingPoint:
+        """Choose by a calibration of the encoder. Returns the point."""
         top = self._ladder[0]
-        self._move(self._affordable(0, encode_us / max(pixels, 1)), now_us)
+        self._move(self._affordable(0, speed.us_per_pixel), now_us)
         self._stale = WARM_UP_ENCODES
-        taken_us = round(encode_us * top.pixels / max(pixels, 1))
-        self._tell(f"encoder needs about {_of_interval(taken_us, top)} of {top}", now_us)
+        self._tell(f"encoder needs about {_of_interval(round(speed.us_per_pixel * top.pixels), top)} of {top}", now_us)
         return self.point
 
     def on_encoded(self, encode_us: int, now_us: int) -> None:
@@ -128,9 +147,9 @@ class Adaptation:
         self._encodes.append((now_us, max(encode_us, 0)))
         self._decide(now_us)
 
-    def on_skipped(self, reason: str, now_us: int) -> None:
+    def on_skipped(self, reason: SkipReason, now_us: int) -> None:
         """A frame was not encoded. Only what is this machine's fault counts."""
-        if reason == ENCODER_TOO_SLOW and not self._stale:
+        if reason is SkipReason.ENCODER_TOO_SLOW and not self._stale:
             self._skips.append(now_us)
             self._decide(now_us)
 
@@ -143,15 +162,15 @@ class Adaptation:
 
     def _decide(self, now_us: int) -> None:
         self._forget(now_us)
-        if self._raised is not None and now_us - self._raised[0] >= PROBATION_US:
-            self._wait_us.pop(self._raised[1], None)
-            self._raised = None
+        if self._tried_from is not None and now_us - self._moved_us >= PROBATION_US:
+            self._wait_us.pop(self._rung, None)
+            self._tried_from = None
         if (why := self._overload()) is not None:
             self._lower(why, now_us)
         elif (why := self._starvation(now_us)) is not None:
             self._lower_for_bitrate(why, now_us)
-        elif self._may_raise(now_us):
-            self._raise(now_us)
+        elif (rung := self._higher(now_us)) is not None:
+            self._raise(rung, now_us)
 
     def _forget(self, now_us: int) -> None:
         """Keep the window, but at least what a decision needs; bitrates: the newest one from before it as well."""
@@ -166,12 +185,11 @@ class Adaptation:
     def _overload(self) -> str | None:
         """What is wrong with the present point, or None."""
         point, skips, encodes = self.point, len(self._skips), len(self._encodes)
-        newest = [self._encodes[-n][1] for n in range(1, min(encodes, HOPELESS_ENCODES) + 1)]
-        if len(newest) == HOPELESS_ENCODES and min(newest) > point.interval_us:
-            return f"encoder needs {_of_interval(min(newest), point)}"
-        if encodes >= ENOUGH_ENCODES and self._typical_us() > OVERLOAD * point.interval_us:
+        judged = encodes >= ENOUGH_ENCODES and self._encodes[-1][0] - self._encodes[0][0] >= SUSTAINED_US
+        if judged and self._typical_us() > OVERLOAD * point.interval_us:
             return f"encoder needs {_of_interval(self._typical_us(), point)}"
-        if skips >= MANY_SKIPS and skips >= SKIPPED_SHARE * (skips + encodes):
+        many = skips >= MANY_SKIPS and self._skips[-1] - self._skips[0] >= SUSTAINED_US
+        if many and skips >= SKIPPED_SHARE * (skips + encodes):
             return f"{skips} of {skips + encodes} frames came while the encoder was busy"
         return None
 
@@ -188,12 +206,19 @@ class Adaptation:
         if self._rung == len(self._ladder) - 1:
             return
         lowest = self._rung + 1
-        if self._raised is not None:  # the try failed: back to where it was good, and longer before the next one
-            self._wait_us[self._rung] = min(2 * self._wait_for(self._rung), LONGEST_WAIT_US)
+        if self._tried_from is not None:  # the try failed: back to where it was good
+            lowest = self._tried_from
+            self._back_off()
         elif self._encodes:
             lowest = self._affordable(lowest, self._typical_us() / self.point.pixels)
         self._move(lowest, now_us)
         self._tell(why, now_us)
+
+    def _back_off(self) -> None:
+        """This rung was too much, and so are those above it: wait twice as long before they are tried again."""
+        wait_us = min(2 * self._wait_for(self._rung), LONGEST_WAIT_US)
+        for rung in range(self._rung + 1):
+            self._wait_us[rung] = max(wait_us, self._wait_for(rung))
 
     def _lower_for_bitrate(self, why: str, now_us: int) -> None:
         best_bps = max(bps for _, bps in self._bitrates)
@@ -202,21 +227,25 @@ class Adaptation:
             self._move(rung, now_us)
             self._tell(why, now_us)
 
-    def _may_raise(self, now_us: int) -> bool:
-        if self._rung == 0 or self._raise_at_us is None or len(self._encodes) < ENOUGH_ENCODES:
-            return False
-        if now_us < self._raise_at_us or self._skips:
-            return False
-        higher = self._ladder[self._rung - 1]
-        expected_us = self._typical_us() * higher.pixels / self.point.pixels
-        if self._bitrates and min(bps for _, bps in self._bitrates) < RICH * self._wanted_bps(higher):
-            return False
-        return expected_us <= RAISE * higher.interval_us
+    def _higher(self, now_us: int) -> int | None:
+        """The highest rung above the present one that may be tried and is expected to leave room, or None."""
+        if len(self._encodes) < ENOUGH_ENCODES or self._skips:
+            return None
+        us_per_pixel = self._typical_us() / self.point.pixels
+        for rung, point in enumerate(self._ladder[: self._rung]):
+            waited = now_us - self._moved_us >= self._wait_for(rung)
+            if waited and us_per_pixel * point.pixels <= RAISE * point.interval_us and self._is_rich(point):
+                return rung
+        return None
 
-    def _raise(self, now_us: int) -> None:
+    def _is_rich(self, point: OperatingPoint) -> bool:
+        return not self._bitrates or min(bps for _, bps in self._bitrates) >= RICH * self._wanted_bps(point)
+
+    def _raise(self, rung: int, now_us: int) -> None:
         why = f"encoder needs only {_of_interval(self._typical_us(), self.point)}"
-        self._move(self._rung - 1, now_us)
-        self._raised = now_us, self._rung
+        before = self._rung
+        self._move(rung, now_us)
+        self._tried_from = before
         self._tell(why, now_us)
 
     def _move(self, rung: int, now_us: int) -> None:
@@ -224,8 +253,8 @@ class Adaptation:
         self._encodes.clear()
         self._skips.clear()
         self._stale = STALE_ENCODES
-        self._raised = None
-        self._raise_at_us = now_us + self._wait_for(rung - 1)
+        self._tried_from = None
+        self._moved_us = now_us
 
     def _tell(self, why: str, now_us: int) -> None:
         self._events.append(OperatingPointChanged(now_us, self.point, f"{why}: {self.point}"))
@@ -234,9 +263,9 @@ class Adaptation:
         return self._wait_us.get(rung, FIRST_WAIT_US)
 
     def _typical_us(self) -> int:
-        """90th percentile of the encoding times at hand."""
+        """Median of the encoding times at hand (the higher one of the two in the middle)."""
         times = sorted(us for _, us in self._encodes)
-        return times[(9 * len(times) - 1) // 10]
+        return times[len(times) // 2]
 
     def _affordable(self, highest: int, us_per_pixel: float) -> int:
         """The first rung from `highest` on that is expected to leave room, else the last."""
@@ -289,7 +318,7 @@ def _sizes(source: OperatingPoint, limits: Limits) -> Iterator[tuple[int, int]]:
             yield size
         previous = size
     if previous is None:
-        raise ValueError(f"pictures of {source.width}x{source.height}: both sides must be {_MIN_SIDE_PX} px or more")
+        raise ValueError(f"frames of {source.width}x{source.height}: both sides must be {_MIN_SIDE_PX} px or more")
 
 
 def _size_near(source: OperatingPoint, scale: float) -> tuple[int, int]:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
-from grace_sender.events import FrameEncoded, FrameSkipped, KeyFrameForced, PacketLeft, RateChanged, Resynced
+from grace_sender.events import (
+    FrameEncoded,
+    FrameSkipped,
+    KeyFrameForced,
+    PacketKind,
+    PacketLeft,
+    RateChanged,
+    Resynced,
+    SenderEvent,
+)
 from grace_transport.aiortc_plugin.stats import SenderStats
 
 SECOND_US = 1_000_000
@@ -28,7 +37,7 @@ class SenderCounters:
         return self._stats.targetBitrate
 
     def on_dropped(self) -> None:
-        """A picture of the track was not used: no codec yet, or more than the rate that is sent."""
+        """A frame of the track was not admitted: there is no codec yet, or more come than are sent."""
         self._stats = replace(self._stats, framesDropped=self._stats.framesDropped + 1)
 
     def on_coded(self, size: tuple[int, int], patches: int, encode_us: int) -> None:
@@ -41,7 +50,7 @@ class SenderCounters:
             totalEncodeTime=round(now.totalEncodeTime + encode_us / 1e6, 6),
         )
 
-    def on_event(self, event: object) -> None:
+    def on_event(self, event: SenderEvent) -> None:
         now = self._stats
         match event:
             case FrameEncoded():
@@ -68,9 +77,9 @@ class SenderCounters:
 
     def _on_packet(self, event: PacketLeft) -> None:
         now = self._stats
-        if event.kind == "retransmission":
+        if event.kind is PacketKind.RETRANSMISSION:
             packets, size = now.retransmittedPacketsSent + 1, now.retransmittedBytesSent + event.bytes
             self._stats = replace(now, retransmittedPacketsSent=packets, retransmittedBytesSent=size)
-        elif event.kind == "media" and event.frame_id > self._newest_sent:  # its first packet
+        elif event.kind is PacketKind.MEDIA and event.frame_id > self._newest_sent:  # its first packet
             self._newest_sent = event.frame_id
             self._stats = replace(now, framesSent=now.framesSent + 1)

@@ -1,8 +1,12 @@
 """Laws of the stats of a live receiver."""
 
-from grace_codec.types import Decoded, ReceivedFrame
-from grace_receiver.events import DecodeWanted, FrameDecoded, FrameLost, FrameReady, KeyFrameRequested
+import numpy as np
+
+from grace_codec.types import Decoded, Frame, ReceivedFrame
+from grace_receiver.events import DecodeWanted, FrameDecoded, FrameLost, FrameReady, KeyFrameRequested, LossReason
 from grace_receiver.live.stats import Freezes, ReceiverCounters
+
+GREY = Frame(0, 0, *(np.zeros((0, 0), np.uint8) for _ in range(3)))
 
 
 def freezes(*times_ms: int) -> tuple[int, int]:
@@ -26,7 +30,7 @@ def test_first_interval_is_no_freeze() -> None:
 
 
 def decoded(frame_id: int, received: int, total: int, in_sync: bool) -> FrameDecoded:
-    return FrameDecoded(0, frame_id, received, total, in_sync, 1)
+    return FrameDecoded(0, frame_id, received, total, in_sync, 1, 9000)
 
 
 def test_partial_frames_and_returns_to_sync_are_counted() -> None:
@@ -48,9 +52,9 @@ def test_every_frame_is_received_and_then_shown_or_dropped() -> None:
     order = DecodeWanted(0, ReceivedFrame(0, True, 1, {0: b"x"}), 0, 0, ())
     counters.on_event(order)
     counters.on_codec(order, Decoded(None, None, frozenset()), 2, 30_000)
-    counters.on_event(FrameReady(1_000_000, 0, 0))
-    counters.on_event(FrameReady(1_500_000, 1, 0))
-    counters.on_event(FrameLost(0, 2, "nothing to decode"))
+    counters.on_event(FrameReady(1_000_000, 0, 0, GREY))
+    counters.on_event(FrameReady(1_500_000, 1, 0, GREY))
+    counters.on_event(FrameLost(0, 2, LossReason.NOTHING_TO_DECODE))
     counters.on_event(KeyFrameRequested(0, 1))
     stats = counters.stats(2_000_000)
     assert (stats.framesReceived, stats.framesRendered, stats.framesDropped) == (1, 2, 1)

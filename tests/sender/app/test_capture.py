@@ -203,7 +203,7 @@ async def test_every_picture_comes_in_order_with_times_one_interval_apart() -> N
         captures = await all_of(feed)
     assert sorted([c.picture for c in captures] + [m.picture for m in missed]) == list(range(20))
     assert all(capture.video.pts == capture.captured_us for capture in captures)
-    assert all(capture.video.opaque == capture.frame_id == capture.picture for capture in captures)
+    assert all(capture.video.opaque == (capture.frame_id, capture.picture) for capture in captures)
     for before, after in pairwise(captures):
         steps = after.frame_id - before.frame_id
         assert after.captured_us - before.captured_us == pytest.approx(20_000 * steps, abs=2)

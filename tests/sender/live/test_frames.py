@@ -1,4 +1,4 @@
-"""Laws of making frames out of a track's pictures."""
+"""Laws of making the codec's frames out of a track's."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ pytest.importorskip("av", reason="the rtc extra is not installed")
 
 import av
 
-from grace_codec.baselines.stub import StubCodec
-from grace_sender.live.frames import fitting_size, measure_encoding, own_us, to_frame
+from grace_sender.live.frames import FrameNumber, FrameNumbers, fitting_size, own_us, to_frame
 
 
 def grey(width: int, height: int) -> av.VideoFrame:
@@ -37,7 +36,7 @@ def test_sizes_are_even_within_bounds_and_of_the_same_shape(
 
 @pytest.mark.parametrize("form", ["gray", "rgb24", "bgr24", "yuv420p", "yuv422p", "nv12"])
 @pytest.mark.parametrize("size", [(160, 96), (101, 67)])
-def test_any_picture_becomes_planes_of_the_wanted_size(form: str, size: tuple[int, int]) -> None:
+def test_any_frame_becomes_planes_of_the_wanted_size(form: str, size: tuple[int, int]) -> None:
     frame = to_frame(grey(*size).reformat(format=form), (128, 80), 7, 99)
     assert (frame.frame_id, frame.captured_us, frame.width, frame.height) == (7, 99, 128, 80)
     assert frame.u.shape == frame.v.shape == (40, 64)
@@ -55,21 +54,25 @@ def test_planes_are_not_mixed_up() -> None:
     assert frame.u.mean() < 120
 
 
-def test_time_of_a_picture_is_in_microseconds() -> None:
-    picture = grey(64, 64)
-    assert own_us(picture) is None
-    picture.pts, picture.time_base = 4500, Fraction(1, 90_000)
-    assert own_us(picture) == 50_000
+def test_time_of_a_frame_is_in_microseconds() -> None:
+    frame = grey(64, 64)
+    assert own_us(frame) is None
+    frame.pts, frame.time_base = 4500, Fraction(1, 90_000)
+    assert own_us(frame) == 50_000
 
 
-def test_measurement_codes_a_small_picture_of_the_sources_shape() -> None:
-    made: list[StubCodec] = []
+def numbered(numbers: FrameNumbers, opaque: object) -> FrameNumber:
+    frame = grey(64, 64)
+    frame.opaque = opaque
+    return numbers.of(frame)
 
-    def make() -> StubCodec:
-        made.append(StubCodec())
-        return made[-1]
 
-    encode_us, pixels = measure_encoding(make, grey(1280, 720), (1280, 720))
-    assert encode_us > 0
-    assert pixels == 320 * 180
-    assert len(made) == 1
+def test_frames_count_up_where_the_application_numbers_none() -> None:
+    numbers = FrameNumbers()
+    assert [numbered(numbers, None) for _ in range(3)] == [(0, 0), (1, 1), (2, 2)]
+
+
+def test_rising_numbers_of_the_application_are_kept_and_others_counted_on() -> None:
+    numbers = FrameNumbers()
+    own = [FrameNumber(5, 0), 8, 8, "x", FrameNumber(20, 1), -1]
+    assert [numbered(numbers, one) for one in own] == [(5, 0), (8, 8), (9, 9), (10, 10), (20, 1), (21, 21)]

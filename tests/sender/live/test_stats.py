@@ -1,20 +1,32 @@
 """Laws of the stats of a live sender."""
 
-from grace_sender.events import FrameEncoded, FrameSkipped, KeyFrameForced, PacketLeft, RateChanged, Resynced
+from grace_sender.events import (
+    FrameEncoded,
+    FrameSkipped,
+    KeyFrameForced,
+    KeyFrameReason,
+    PacketKind,
+    PacketLeft,
+    RateChanged,
+    Resynced,
+    SenderEvent,
+    SkipReason,
+)
 from grace_sender.live.stats import SenderCounters
 
 
 def test_frames_are_sent_with_their_first_packet_and_retransmissions_are_counted_apart() -> None:
     counters = SenderCounters(300_000)
-    for event in (
-        FrameEncoded(0, 0, True, 900, 2, 0, 1),
-        PacketLeft(0, 0, 0, 0, 500, "media"),
-        PacketLeft(0, 1, 0, 1, 500, "media"),
-        PacketLeft(0, 2, 0, 1, 500, "retransmission"),
-        PacketLeft(0, 3, -1, 0, 200, "padding"),
-        FrameEncoded(0, 1, False, 400, 1, 1, 2),
-        FrameSkipped(0, 2, "send queue too long"),
-    ):
+    events: tuple[SenderEvent, ...] = (
+        FrameEncoded(0, 0, True, 900, 2, 0, 1, 9000),
+        PacketLeft(0, 0, 0, 0, 500, PacketKind.MEDIA),
+        PacketLeft(0, 1, 0, 1, 500, PacketKind.MEDIA),
+        PacketLeft(0, 2, 0, 1, 500, PacketKind.RETRANSMISSION),
+        PacketLeft(0, 3, -1, 0, 200, PacketKind.PADDING),
+        FrameEncoded(0, 1, False, 400, 1, 1, 2, 9000),
+        FrameSkipped(0, 2, SkipReason.SEND_QUEUE),
+    )
+    for event in events:
         counters.on_event(event)
     counters.on_dropped()
     counters.on_coded((320, 180), 1, 25_000)
@@ -31,7 +43,7 @@ def test_rates_and_resyncs_are_the_sessions() -> None:
     assert counters.stats(0).availableOutgoingBitrate == 300_000
     counters.on_event(RateChanged(0, 450_000, 900_000, 31_000, "increase"))
     counters.on_event(Resynced(0, 9, 7, 1, 1))
-    counters.on_event(KeyFrameForced(0, 9, "key_lost"))
+    counters.on_event(KeyFrameForced(0, 9, KeyFrameReason.KEY_LOST))
     stats = counters.stats(0)
     assert (stats.targetBitrate, stats.availableOutgoingBitrate, stats.roundTripTime) == (450_000, 450_000, 0.031)
     assert (stats.resyncs, stats.keyFramesForced) == (1, 1)

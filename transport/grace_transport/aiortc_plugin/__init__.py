@@ -6,19 +6,17 @@ Nothing happens at import, and aiortc need not be installed for it. How it works
 from __future__ import annotations
 
 from grace_transport.aiortc_plugin.contract import (
-    CodecReady,
     Identity,
-    LiveEvent,
     OpenReceiver,
     OpenSender,
     ReceiverEnd,
     RtcOptions,
     SenderEnd,
     Stream,
-    WorkFailed,
 )
 from grace_transport.aiortc_plugin.installation import PluginError, capability, install, installed, uninstall
 from grace_transport.aiortc_plugin.stats import ReceiverStats, SenderStats
+from grace_transport.runtime.live_end import CodecReady, LiveEvent, WorkFailed
 
 __all__ = [
     "CodecReady",

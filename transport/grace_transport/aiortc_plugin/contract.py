@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from grace_transport.aiortc_plugin.stats import ReceiverStats, SenderStats
 from grace_transport.congestion import DEFAULT_CONTROLLER
+from grace_transport.runtime.live_end import LiveEvent
 from grace_transport.wire.rtcp import RtcpPacket
 
 VideoFrame = Any
@@ -42,38 +43,6 @@ class Stream:
     transport_seq_id: int
     feedback_ssrc: int = 0
     profile: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class LiveEvent:
-    """What an observer gets: an event of a session or of the live end around it, on the event loop's thread.
-
-    end: "sender" or "receiver". ssrc: of the stream. event: a dataclass whose `at_us` is CLOCK_MONOTONIC in
-    microseconds. codec_us: how long encoding or decoding took, scaling included, for FrameEncoded and FrameDecoded."""
-
-    end: str
-    ssrc: int
-    event: Any
-    codec_us: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CodecReady:
-    """An event: the codec was loaded on the worker thread, which took `took_us` microseconds."""
-
-    at_us: int
-    took_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class WorkFailed:
-    """An event: something raised that must not, and the call goes on without its result.
-
-    what: load, scale, encode, decode or session. reason: the exception's text."""
-
-    at_us: int
-    what: str
-    reason: str
 
 
 class SenderEnd(Protocol):

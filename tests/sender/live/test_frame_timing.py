@@ -1,11 +1,14 @@
-"""Laws of reading a live track: its rate, and when its pictures were taken."""
+"""Laws of a live track's times: its rate, when its frames were captured, which are let through a gate."""
+
+from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grace_sender.live.pacing import LATEST_US, CaptureClock, SourceRate
+from grace_sender.live.frame_timing import LATEST_US, CaptureClock, FrameGate, SourceRate
 
 DAY_US = 86_400_000_000  # what our clock may show
 
@@ -19,13 +22,13 @@ def rate_of(intervals_us: list[int], max_fps: float = 60) -> SourceRate:
     return rate
 
 
-def test_rate_is_known_after_a_few_pictures() -> None:
+def test_rate_is_known_after_a_few_frames() -> None:
     assert not rate_of([40_000] * 3).known
     assert rate_of([40_000] * 3).fps == 60  # the most that may be
     assert rate_of([40_000] * 4).fps == 25
 
 
-def test_single_late_pictures_and_pauses_do_not_count() -> None:
+def test_single_late_frames_and_pauses_do_not_count() -> None:
     assert rate_of([40_000, 200_000, 40_000, 3_000_000, 40_000, 40_000]).fps == 25
 
 
@@ -49,7 +52,7 @@ def test_a_track_on_our_clock_is_believed() -> None:
     assert times([DAY_US, DAY_US + 40_000], [DAY_US + 7_000, DAY_US + 41_000]) == [DAY_US, DAY_US + 40_000]
 
 
-def test_pictures_without_a_time_are_taken_now() -> None:
+def test_frames_without_a_time_are_taken_now() -> None:
     assert times([None, None], [DAY_US, DAY_US + 5]) == [DAY_US, DAY_US + 5]
 
 
@@ -75,3 +78,45 @@ def test_times_always_go_forward_and_are_never_in_the_future(steps: list[tuple[i
         captured_us = clock.captured_us(own_us, now_us)
         assert last_us < captured_us <= now_us
         last_us = captured_us
+
+
+def admitted(gate: FrameGate, fps: float, count: int, jitter: list[int] | None = None) -> list[int]:
+    times = [round(n * 1_000_000 / fps) + (jitter[n] if jitter else 0) for n in range(count)]
+    return [n for n, at_us in enumerate(times) if gate.admits(at_us)]
+
+
+def test_same_rate_lets_all_through() -> None:
+    assert admitted(FrameGate(25), 25, 250) == list(range(250))
+
+
+def test_half_the_rate_is_every_second_frame() -> None:
+    assert admitted(FrameGate(12.5), 25, 10) == [0, 2, 4, 6, 8]
+
+
+def test_frames_after_a_gap_are_let_through() -> None:
+    gate = FrameGate(10)
+    assert gate.admits(0)
+    assert gate.admits(60_000_000)
+    assert not gate.admits(60_020_000)
+    assert gate.admits(60_100_000)
+
+
+def test_clock_that_jumps_back_does_not_close_the_gate() -> None:
+    gate = FrameGate(10)
+    assert gate.admits(60_000_000)
+    assert gate.admits(0)
+
+
+def test_rate_of_nothing_is_an_error() -> None:
+    with pytest.raises(ValueError, match="more than 0"):
+        FrameGate(0)
+
+
+@given(st.floats(5, 60), st.floats(5, 60), st.lists(st.integers(-3_000, 3_000), min_size=300, max_size=300))
+def test_average_is_the_lower_of_both_rates_whatever_the_jitter(
+    camera: float, wanted: float, jitter: list[int]
+) -> None:
+    through = len(admitted(FrameGate(wanted), camera, 300, jitter))
+    expected = 300 * min(1.0, wanted / camera)
+    assert through <= expected + 2
+    assert through >= expected * 0.98 - 2
