@@ -12,6 +12,7 @@ __all__ = ["BACKENDS", "Networks", "load_networks"]
 
 # name: (module with a `load` function, the extra that brings it)
 BACKENDS: dict[str, tuple[str, str]] = {
+    "native": ("grace_codec.backends.native", "codec"),
     "openvino": ("grace_codec.backends.openvino", "codec"),
     "torch": ("grace_codec.backends.torch", "torch"),
 }

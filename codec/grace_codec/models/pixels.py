@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from grace_codec.models import kernels
 from grace_codec.models import transform as tf
-from grace_codec.models import transform_kernels as kernels
 from grace_codec.motion.search import BLOCK
 from grace_codec.runtime.thread_pool import in_parts
 from grace_codec.types import Plane, Planes
@@ -48,7 +48,8 @@ class LinearDecoder:
     luma: (64, frequencies), chroma: (128, frequencies) patterns in columns, those of U first."""
 
     def __init__(self, luma: Floats, chroma: Floats) -> None:
-        self._luma, self._u, self._v = (np.ascontiguousarray(m.T, np.float32) for m in (luma, chroma[:64], chroma[64:]))
+        columns = luma, chroma[:64], chroma[64:]
+        self._patterns = kernels.Patterns(*(np.ascontiguousarray(m.T, np.float32) for m in columns))
 
     def __call__(
         self, prediction: Planes, symbols: npt.NDArray[np.int16], step: Floats, shrink: Floats, size: tuple[int, int]
@@ -56,19 +57,16 @@ class LinearDecoder:
         """prediction: padded planes; symbols: (C, h, w); step, shrink: (C,); size: (height, width) of the result."""
         _, h, w = symbols.shape
         symbols, scale = np.ascontiguousarray(symbols), local_scale(prediction[0])
-        u_first = 4 * len(self._luma)
-        parts = (self._luma, 0, 2), (self._u, u_first, 1), (self._v, u_first + len(self._u), 1)
-        blocks = [np.zeros((n * h, n * w, 64), np.float32) for _, _, n in parts]
-        height, width = size
-        y, u, v = (np.empty((height * n // 2, width * n // 2), np.uint8) for _, _, n in parts)
+        residual, before = np.empty((2, 2 * h, 2 * w, kernels.PACKED), np.float32)
+        shown = np.empty((16 * h, 16 * w), np.uint8), *np.empty((2, 8 * h, 8 * w), np.uint8)
 
         def some_rows(first: int, last: int) -> None:
-            for (patterns, channel, n), mine, before, out in zip(parts, blocks, prediction, (y, u, v), strict=True):
-                kernels.add_patterns(symbols, channel, step, shrink, scale, patterns, n, first, last, mine)
-                kernels.add_blocks(before, mine, n * first, n * last, out)
+            kernels.inverse(symbols, step, shrink, scale, self._patterns, first, last, residual)
+            kernels.pack(prediction, 2 * first, 2 * last, before)
+            kernels.unpack((residual, before, None), 2 * first, 2 * last, shown)
 
         in_parts(some_rows, h)
-        return y, u, v
+        return crop(shown, *size)
 
 
 def crop(planes: Planes, height: int, width: int) -> Planes:

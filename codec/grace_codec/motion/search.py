@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from grace_codec.motion import kernels, refinement
+from grace_codec.motion import kernels
+from grace_codec.motion.kernels import BESIDE, Refinement, SubpelPlanes
 from grace_codec.runtime.thread_pool import BackgroundTask, in_parts
 from grace_codec.types import Plane, Planes
 
 Motion = npt.NDArray[np.int16]  # (2, H16, W16), (x, y) quarter pels
 Flags = npt.NDArray[np.bool_]
-Moved = npt.NDArray[np.uint8]  # (16, H + 2·PADDING, W + 2·PADDING), phase 4·x + y
 
 BLOCK = 16  # luma; chroma blocks are 8
 MAX_VECTOR = 184  # quarter pels, either component
@@ -64,14 +64,14 @@ def _padded(plane: Plane, block: int) -> Plane:
 
 
 def _eight_taps(block: int) -> npt.NDArray[np.float32]:
-    """(4, 8): as `taps`, the sample itself in the fourth column."""
-    few = taps(block)
+    """(4, 8): as `taps`, in 64ths, the sample itself in the fourth column."""
+    few = 64 * taps(block)
     spare = (8 - few.shape[1]) // 2
     return np.ascontiguousarray(np.pad(few, ((0, 0), (spare, spare))))
 
 
 _EIGHT = {block: _eight_taps(block) for block in (BLOCK, BLOCK // 2)}
-_WINDOW = {block: window(block) for block in (BLOCK, BLOCK // 2)}
+_WINDOW = {block: 4096 * window(block) for block in (BLOCK, BLOCK // 2)}
 
 
 class ReferencePicture:
@@ -132,23 +132,26 @@ def fill_gaps(motion: Motion, received: npt.NDArray[np.bool_]) -> Motion:
     return out
 
 
-def move(luma: Plane, out: Moved) -> None:
-    """The picture (H, W) moved by each quarter-pel fraction, with its repeated edge around it: PADDING px, and what
-    `out` has more to the right and at the bottom."""
-    near = PADDING - refinement.BESIDE
-    bottom, right = PADDING + luma.shape[0] + refinement.BESIDE, PADDING + luma.shape[1] + refinement.BESIDE
+def interpolate(luma: Plane, out: npt.NDArray[np.uint8]) -> SubpelPlanes:
+    """The sub-pel planes of a frame (H, W) with its repeated edge around: PADDING px, and what `out`
+    (16, at least H + 2·PADDING, at least W + 2·PADDING) has more to the right and at the bottom."""
+    planes = SubpelPlanes(out, PADDING)
+    height, width = luma.shape
+    near, bottom, right = PADDING - BESIDE, PADDING + height + BESIDE, PADDING + width + BESIDE
+    whole = luma if width % 8 == 0 else np.pad(luma, ((0, 0), (0, -width % 8)), mode="edge")
 
     def some_rows(first: int, last: int) -> None:
-        refinement.phases(luma, _EIGHT[BLOCK], PADDING, first, last, out)
+        kernels.subpel_planes(whole, _EIGHT[BLOCK], first, last, planes)
         rows = out[:, near + first : near + last]
         rows[:, :, :near], rows[:, :, right:] = rows[:, :, near : near + 1], rows[:, :, right - 1 : right]
 
     in_parts(some_rows, bottom - near)
     out[:, :near], out[:, bottom:] = out[:, near : near + 1], out[:, bottom - 1 : bottom]
+    return planes
 
 
 _STILL_SAD = 90  # blocks that differ by less (0.35 per pixel) are not searched
-_STILL_BONUS = 20.0  # SAD that no motion is forgiven over what optical flow offers: it does not blur
+_STILL_BONUS = 20  # SAD that no motion is forgiven over what optical flow offers: it does not blur
 
 
 class MotionSearch:
@@ -163,7 +166,7 @@ class MotionSearch:
         self._passes = passes
         self._scratch = np.empty((0, 0, 0), np.uint8)
         # bits of a component: twice the logarithm of its difference to the neighbours' median
-        self._prices = (2 * bit_cost * np.log2(1 + np.arange(2 * MAX_VECTOR + 1))).astype(np.float32)
+        self._prices = np.rint(64 * 2 * bit_cost * np.log2(1 + np.arange(2 * MAX_VECTOR + 1))).astype(np.int32)
 
     def __call__(self, luma: Plane, reference: ReferencePicture) -> Motion:
         """luma: (H, W) of the frame to predict; any even size of at least 32, that of the reference."""
@@ -175,9 +178,9 @@ class MotionSearch:
         active = difference.sum((1, 3), dtype=np.int32) > _STILL_SAD
         vectors = np.zeros((rows, columns, 2), np.int16)
         if active.any():
-            moved = BackgroundTask(lambda: self._moved(reference.luma, current.shape))
+            planes = BackgroundTask(lambda: self._interpolated(reference.luma, current.shape))
             self._choose(current, whole, active, vectors)
-            vectors = self._refined(vectors, current, moved.result(), active)
+            vectors = self._refined(vectors, current, planes.result(), active)
         return np.ascontiguousarray(vectors.transpose(2, 0, 1))
 
     def _choose(self, current: Plane, whole: Plane, active: Flags, vectors: Motion) -> None:
@@ -193,28 +196,29 @@ class MotionSearch:
 
         in_parts(some_rows, rows)
 
-    def _refined(self, vectors: Motion, current: Plane, moved: Moved, active: Flags) -> Motion:
+    def _refined(self, vectors: Motion, current: Plane, planes: SubpelPlanes, active: Flags) -> Motion:
         """(rows, columns, 2) vectors to better ones. Every third row at a time: their windows do not touch."""
         field = np.pad(vectors, ((1, 1), (1, 1), (0, 0)), mode="edge")
-        stale = np.pad(active, 1)
         total = np.empty(current.shape, np.float32)
-        weights = _WINDOW[BLOCK]
-        in_parts(lambda first, last: refinement.mix(moved, weights, PADDING, field, first, last, total), len(vectors))
+        work = Refinement(
+            current, planes, _WINDOW[BLOCK], self._prices, active, MAX_VECTOR, np.pad(active, 1), field, total
+        )
+
+        def predict(first: int, last: int) -> None:
+            kernels.obmc_total(planes, work.window, field, first, last, total)
+
+        in_parts(predict, len(vectors))
         for k in range(3 * self._passes):
 
             def some_rows(first: int, last: int, start: int = k % 3) -> None:
-                refinement.refine(
-                    current, moved, weights, PADDING, self._prices, active, MAX_VECTOR, start, first, last,
-                    stale, field, total,
-                )  # fmt: skip
+                kernels.refine(work, start, first, last)
 
             in_parts(some_rows, (len(vectors) + 2 - k % 3) // 3)
         return np.ascontiguousarray(field[1:-1, 1:-1])
 
-    def _moved(self, luma: Plane, shape: tuple[int, ...]) -> Moved:
-        """As `move`, for whole blocks. The next search uses its memory again."""
+    def _interpolated(self, luma: Plane, shape: tuple[int, ...]) -> SubpelPlanes:
+        """As `interpolate`, for whole blocks. The next search uses its memory again."""
         size = PHASES**2, shape[0] + 2 * PADDING, shape[1] + 2 * PADDING
         if self._scratch.shape != size:
             self._scratch = np.empty(size, np.uint8)
-        move(luma, self._scratch)
-        return self._scratch
+        return interpolate(luma, self._scratch)

@@ -76,7 +76,7 @@ def read_weights(name: str, folder: Path = WEIGHTS) -> Weights:
 
 
 def load(name: str, backend: str | None = None, folder: Path = WEIGHTS) -> VideoModel:
-    """A profile's model. backend: a name in BACKENDS; by default OpenVINO where it runs, else torch.
+    """A profile's model. backend: a name in BACKENDS; by default the networks in C, else OpenVINO.
 
     Raises ModelError for unknown profiles and missing or damaged weights, BackendError where none can run."""
     if name not in PROFILES:
@@ -141,7 +141,7 @@ def _networks(backend: str | None, weights: Weights) -> Networks:
     if backend is not None:
         return load_networks(backend, weights.tensors)
     try:
-        return load_networks("openvino", weights.tensors)
+        return load_networks("native", weights.tensors)
     except BackendError as error:
-        warnings.warn(f"OpenVINO is not there; falling back to torch, which is slower: {error}", stacklevel=4)
-        return load_networks("torch", weights.tensors)
+        warnings.warn(f"falling back to OpenVINO, which is slower: {error}", stacklevel=4)
+        return load_networks("openvino", weights.tensors)

@@ -15,6 +15,7 @@ from grace_codec.backends import BACKENDS, load_networks
 from grace_codec.backends.api import LevelRows
 from grace_codec.errors import BackendError, ModelError
 from grace_codec.models.untrained import untrained_weights as weights
+from grace_codec.runtime import thread_pool
 
 Array = np.ndarray[Any, Any]
 CHANNELS = 4 * 56 + 2 * 22
@@ -53,8 +54,8 @@ def test_pictures_agree_with_torch(name: str) -> None:
         assert np.abs(got.astype(int) - want).max() <= 1  # a sum that ends on a half
 
 
-def test_the_number_of_threads_changes_no_bit() -> None:
-    openvino = pytest.importorskip("grace_codec.backends.openvino")
+@pytest.mark.parametrize("name", ["native", "openvino"])
+def test_the_number_of_threads_changes_no_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(5)
     y, py = (rng.integers(0, 256, (1, 1, 368, 640)).astype(np.uint8) for _ in range(2))
     uv, puv = (rng.integers(0, 256, (1, 2, 184, 320)).astype(np.uint8) for _ in range(2))
@@ -62,14 +63,35 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     lost = np.zeros((1, 4 * 6 + 1, 23, 40), np.uint8)
     step = np.full((1, CHANNELS, 1, 1), 3.0, np.float32)
     level = LevelRows(step, np.full_like(step, 0.1), np.ones((1, 64, 1, 1), np.float32))
-    one, two = (openvino.OpenVinoNetworks(weights(), threads) for threads in (1, 2))
-    assert np.array_equal(one.analyse(y, uv, py, puv), two.analyse(y, uv, py, puv))
-    for a, b in zip(*(n.synthesise(symbols, lost, level, py, puv) for n in (one, two)), strict=True):
-        assert np.array_equal(a, b)
+    results = []
+    for threads in (1, 2):
+        monkeypatch.setattr(thread_pool, "threads", lambda threads=threads: threads)
+        networks = load_networks(name, weights())
+        latents = networks.analyse(y, uv, py, puv).copy()
+        results.append((latents, *networks.synthesise(symbols, lost, level, py, puv)))
+    for one, two in zip(*results, strict=True):
+        assert np.array_equal(one, two)
+
+
+def test_parts_without_residual_change_no_bit_of_the_others() -> None:
+    networks = load_networks("native", weights())
+    rng = np.random.default_rng(6)
+    symbols = np.zeros((1, CHANNELS, 12, 12), np.int16)
+    symbols[:, :, 2:5, 3:6] = rng.integers(-2, 3, (1, CHANNELS, 3, 3))
+    py = rng.integers(0, 256, (1, 1, 192, 192)).astype(np.uint8)
+    puv = rng.integers(0, 256, (1, 2, 96, 96)).astype(np.uint8)
+    step = np.full((1, CHANNELS, 1, 1), 3.0, np.float32)
+    level = LevelRows(step, np.full_like(step, 0.1), np.ones((1, 64, 1, 1), np.float32))
+    lost = np.zeros((1, 4 * 6 + 1, 12, 12), np.uint8)
+    sparse = networks.synthesise(symbols, lost, level, py, puv)[0].copy()
+    symbols[:, :, 10:, 10:] = 1
+    dense = networks.synthesise(symbols, lost, level, py, puv)[0]
+    assert np.array_equal(sparse[0, 0, :128, :128], dense[0, 0, :128, :128])
+    assert np.array_equal(sparse[0, 0, 160:, :128], py[0, 0, 160:, :128])
 
 
 def test_an_unknown_backend_is_named_with_the_known_ones() -> None:
-    with pytest.raises(BackendError, match=r"'abacus'.*openvino, torch"):
+    with pytest.raises(BackendError, match=r"'abacus'.*native, openvino, torch"):
         load_networks("abacus", {})
 
 

@@ -1,5 +1,5 @@
-"""Laws of refining motion: phases are what compensation reads, its running total is what compensation shows, and every
-change pays.
+"""Laws of refining motion: sub-pel planes are what compensation reads, the running OBMC total is what it
+shows, and every change of a vector pays.
 """
 
 from __future__ import annotations
@@ -10,18 +10,29 @@ import numpy as np
 import pytest
 from tests.codec.grace_parts import texture
 
-from grace_codec.motion import refinement
-from grace_codec.motion.search import BLOCK, MAX_VECTOR, PADDING, MotionSearch, ReferencePicture, grid, move, window
+from grace_codec.motion import kernels
+from grace_codec.motion.kernels import Refinement, SubpelPlanes
+from grace_codec.motion.search import (
+    BLOCK,
+    MAX_VECTOR,
+    PADDING,
+    MotionSearch,
+    ReferencePicture,
+    grid,
+    interpolate,
+    window,
+)
 from grace_codec.runtime import thread_pool
 
 Array = np.ndarray[Any, Any]
 
 
-def moved(luma: Array) -> Array:
+WINDOW = 4096 * window(BLOCK)
+
+
+def moved(luma: Array) -> SubpelPlanes:
     rows, columns = grid(*luma.shape)
-    out = np.empty((16, rows * BLOCK + 2 * PADDING, columns * BLOCK + 2 * PADDING), np.uint8)
-    move(luma, out)
-    return out
+    return interpolate(luma, np.empty((16, rows * BLOCK + 2 * PADDING, columns * BLOCK + 2 * PADDING), np.uint8))
 
 
 def ringed(vectors: Array) -> Array:
@@ -35,59 +46,56 @@ def some_vectors(rows: int, columns: int, seed: int) -> Array:
 
 
 @pytest.mark.parametrize("vector", [(0, 0), (5, -3), (-62, 37), (MAX_VECTOR, -MAX_VECTOR), (-MAX_VECTOR, MAX_VECTOR)])
-def test_a_phase_is_the_picture_moved(vector: tuple[int, int]) -> None:
+def test_a_subpel_plane_is_the_frame_moved(vector: tuple[int, int]) -> None:
     y, u, v = texture(66, 98)  # neither size in whole blocks
     field = np.empty((2, 5, 7), np.int16)
     field[0], field[1] = vector
     shown, _, _ = ReferencePicture((y, u, v)).compensate(field)
     top, left = PADDING + (vector[1] >> 2), PADDING + (vector[0] >> 2)
-    phase = moved(y)[4 * (vector[0] & 3) + (vector[1] & 3)]
-    assert np.array_equal(shown, phase[top : top + 80, left : left + 112])
+    plane = moved(y).pixels[4 * (vector[0] & 3) + (vector[1] & 3)]
+    assert np.array_equal(shown, plane[top : top + 80, left : left + 112])
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_the_mix_is_what_compensation_rounds(seed: int) -> None:
+def test_the_obmc_total_is_what_compensation_rounds(seed: int) -> None:
     planes = texture(64, 96, seed)
     field = some_vectors(4, 6, seed)
     total = np.empty((64, 96), np.float32)
     for first, last in ((0, 1), (1, 4)):
-        refinement.mix(moved(planes[0]), window(BLOCK), PADDING, ringed(field), first, last, total)
-    assert np.array_equal(np.rint(total), ReferencePicture(planes).compensate(field)[0])
+        kernels.obmc_total(moved(planes[0]), WINDOW, ringed(field), first, last, total)
+    assert np.array_equal(np.rint(total / 4096), ReferencePicture(planes).compensate(field)[0])
 
 
 def refined(parts: int, prices: Array) -> tuple[Array, Array, list[float]]:
-    """Field, total and its misfit after each third of a pass, done in so many parts, last one first."""
+    """Field, total and its SAD after each third of a pass, done in so many parts, last one first."""
     reference, current = texture(80, 112, 5)[0], texture(80, 112, 6)[0]
-    phases, weights = moved(reference), window(BLOCK)
+    planes = moved(reference)
     field, total = ringed(some_vectors(5, 7, 3)), np.empty((80, 112), np.float32)
     active = np.ones((5, 7), np.bool_)
-    stale = np.pad(active, 1)
-    refinement.mix(phases, weights, PADDING, field, 0, 5, total)
-    misfits = [float(np.abs(current - total).sum())]
+    kernels.obmc_total(planes, WINDOW, field, 0, 5, total)
+    work = Refinement(current, planes, WINDOW, prices, active, MAX_VECTOR, np.pad(active, 1), field, total)
+    sads = [float(np.abs(4096 * current.astype(np.float32) - total).sum())]
     for k in range(6):
         for part in reversed(range(parts)):
-            first, last = 2 * part // parts, 2 * (part + 1) // parts
-            refinement.refine(
-                current, phases, weights, PADDING, prices, active, MAX_VECTOR, k % 3, first, last, stale, field, total
-            )
-        misfits.append(float(np.abs(current - total).sum()))
-    return field, total, misfits
+            kernels.refine(work, k % 3, 2 * part // parts, 2 * (part + 1) // parts)
+        sads.append(float(np.abs(4096 * current.astype(np.float32) - total).sum()))
+    return field, total, sads
 
 
-FREE = np.zeros(2 * MAX_VECTOR + 1, np.float32)
+FREE = np.zeros(2 * MAX_VECTOR + 1, np.int32)
 
 
 def test_the_total_follows_the_field() -> None:
     field, total, _ = refined(1, FREE)
     again = np.empty_like(total)
-    refinement.mix(moved(texture(80, 112, 5)[0]), window(BLOCK), PADDING, field, 0, 5, again)
+    kernels.obmc_total(moved(texture(80, 112, 5)[0]), WINDOW, field, 0, 5, again)
     assert np.array_equal(total, again)
 
 
-def test_where_vectors_are_free_the_misfit_only_falls() -> None:
-    _, _, misfits = refined(1, FREE)
-    assert misfits == sorted(misfits, reverse=True)
-    assert misfits[-1] < 0.9 * misfits[0]
+def test_where_vectors_are_free_the_sad_only_falls() -> None:
+    _, _, sads = refined(1, FREE)
+    assert sads == sorted(sads, reverse=True)
+    assert sads[-1] < 0.9 * sads[0]
 
 
 def test_parts_may_be_done_in_any_order() -> None:
@@ -97,7 +105,7 @@ def test_parts_may_be_done_in_any_order() -> None:
 
 
 def test_dear_vectors_become_alike() -> None:
-    dear = 10_000 * np.log2(1 + np.arange(2 * MAX_VECTOR + 1)).astype(np.float32)
+    dear = np.rint(640_000 * np.log2(1 + np.arange(2 * MAX_VECTOR + 1))).astype(np.int32)
     field, _, _ = refined(1, dear)
     free, _, _ = refined(1, FREE)
     inner = slice(1, -1), slice(1, -1)
