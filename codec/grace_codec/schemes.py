@@ -1,7 +1,8 @@
-"""What a call can be sent with: GRACE's profiles and what to compare them with, one row each in SCHEMES.
+"""The schemes that a call can be sent with: GRACE's profiles, and codecs to compare them with; one row each in SCHEMES.
 
-A scheme is made for the very frames that a call will play; those with a `live` row also without knowing them. Heavy
-imports happen when it is made."""
+A scheme is made for the frames that a call will play; one with a `live` row can also be made without knowing them.
+Heavy imports happen when it is made.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +16,9 @@ from grace_codec.media.clip import VideoClip
 
 __all__ = ["PAYLOAD_VERSION", "SCHEMES", "LiveScheme", "MakeScheme", "Progress", "Scheme", "live_scheme"]
 
-PAYLOAD_VERSION: Final = 2  # 1 predicted under tents over two blocks
-"""Of what the codec puts into a packet (docs/bitstream.md); counts incompatible changes, negotiated in a live call."""
+PAYLOAD_VERSION: Final = 2
+"""Version of the payloads (docs/bitstream.md), negotiated in a live call. It counts incompatible changes: version 1
+predicted with triangular OBMC windows of two by two blocks, version 2 with windows of three by three."""
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) while a scheme prepares itself; total may grow."""
@@ -32,10 +34,10 @@ class MakeScheme(Protocol):
 class LiveScheme:
     """A scheme that needs no clip up front.
 
-    make: one end of a call, whose pictures may change their size with a key frame; what a process does only with its
-    first frames is done then. identity: the profile's number in packets, and the 32-bit checksum of weights and tables,
-    both of which the ends must share; raises ModelError where they are missing. patches: how many I-patches are in
-    payloads that this codec wrote or accepted."""
+    make: one end of a call, whose frames may change their size with a key frame; the first one that a process makes of
+    a profile is preceded by its warm-up. identity: the profile's number in packets, and the 32-bit checksum of weights
+    and tables, which both ends must share; raises ModelError where they are missing. patches: the number of I-patches
+    in payloads that this codec wrote or accepted. loss_response: as the codec's own."""
 
     make: Callable[[], PacketCodec]
     identity: Callable[[], tuple[int, int]]
@@ -45,9 +47,10 @@ class LiveScheme:
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """`idealised` says in a sentence for reports what the scheme does not pay for; "" where nothing is idealised.
+    """A row of SCHEMES. make: see MakeScheme. live: how to use it without a known clip, None where that is impossible.
 
-    `pixels` is False where shown pictures have none (0x0): then a call has no SSIM and no PSNR."""
+    idealised: a sentence for reports on the costs that the scheme is spared; "" where there are none. pixels: False
+    where the frames shown are empty (0x0), so that a call has no SSIM and no PSNR."""
 
     make: MakeScheme
     description: str
@@ -94,7 +97,7 @@ def _grace(profile: str) -> MakeScheme:
 
 
 _warm: set[str] = set()
-"""Profiles with which this process has coded something."""
+"""Profiles that this process has warmed up."""
 
 
 def _live_grace(profile: str) -> LiveScheme:
@@ -127,7 +130,7 @@ def _live_stub() -> PacketCodec:
 
 
 def live_scheme(name: str) -> LiveScheme:
-    """How to use scheme `name` in a live call. Raises ValueError, naming those that can be used, for any other."""
+    """The live row of scheme `name`. Raises ValueError, naming the schemes that can be used, where it has none."""
     scheme = SCHEMES.get(name)
     if scheme is None or scheme.live is None:
         known = ", ".join(name for name, row in SCHEMES.items() if row.live is not None)
@@ -161,8 +164,8 @@ SCHEMES: Final[dict[str, Scheme]] = {
     ),
     "stub": Scheme(
         _stub,
-        "no pixels: payloads that fill the budget, any part of which counts as a picture",
-        "The stub codes no picture: its delays, losses and stalls are those of a codec that always meets its budget.",
+        "no pixels: payloads that fill the budget, any part of which counts as a frame",
+        "The stub codes no pixels: its delays, losses and stalls are those of a codec that always meets its budget.",
         pixels=False,
         live=LiveScheme(_live_stub, lambda: (0, 0), lambda payloads: 0),
     ),

@@ -36,13 +36,15 @@ def cache_folder() -> Path:
     return base / "grace-rtc"
 
 
-def stream_key(pictures: str, codec: str, rate: Quality | Bitrate, fps: float) -> str:
-    """Name of an encode: everything its bytes depend on. `pictures` is the digest of the frames and their size."""
+def stream_key(frames_digest: str, codec: str, rate: Quality | Bitrate, fps: float) -> str:
+    """The name under which an encode is kept: a hash of everything that its bytes depend on.
+
+    frames_digest: hash of the frames and their size."""
     import av
 
     libraries = {name: list(version) for name, version in sorted(av.library_versions.items())}
     settings = SETTINGS[codec]
-    facts = [pictures, codec, dict(settings.options), settings.params, repr(rate), fps, av.__version__, libraries]
+    facts = [frames_digest, codec, dict(settings.options), settings.params, repr(rate), fps, av.__version__, libraries]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

@@ -73,7 +73,7 @@ class ClassicalStream:
     packets: tuple[bytes, ...]
 
     def decoded(self) -> Iterator[Planes]:
-        """The pictures in order, decoded as they are asked for. BitstreamError where the packets are damaged."""
+        """The frames' planes in order, decoded as they are asked for. BitstreamError where the packets are damaged."""
         return decode_packets(self.codec, self.packets)
 
 
@@ -113,7 +113,8 @@ def encode_clip(frames: Iterable[Frame], codec: str, rate: Quality | Bitrate, fp
 
 
 def decode_packets(codec: str, packets: Iterable[bytes]) -> Iterator[Planes]:
-    """Pictures of packets that begin with a key frame, one for each, in order."""
+    """The planes of one frame per packet, in order; the first packet is a key frame. BitstreamError where they are
+    damaged."""
     import av
 
     decoder = av.CodecContext.create(SETTINGS[codec].decoder, "r")
@@ -124,16 +125,16 @@ def decode_packets(codec: str, packets: Iterable[bytes]) -> Iterator[Planes]:
     try:
         for data in packets:
             sent += 1
-            for picture in decoder.decode(av.Packet(data)):
+            for decoded in decoder.decode(av.Packet(data)):
                 shown += 1
-                yield planes_of(picture)
-        for picture in decoder.decode(None):
+                yield planes_of(decoded)
+        for decoded in decoder.decode(None):
             shown += 1
-            yield planes_of(picture)
+            yield planes_of(decoded)
     except failures as error:
         raise BitstreamError(f"damaged {SETTINGS[codec].decoder} stream ({error.strerror})") from error
     if shown < sent:
-        raise BitstreamError(f"damaged {SETTINGS[codec].decoder} stream: {shown} pictures of {sent} packets")
+        raise BitstreamError(f"damaged {SETTINGS[codec].decoder} stream: {shown} frames of {sent} packets")
 
 
 def _encoder(codec: str, size: tuple[int, int], rate: Quality | Bitrate, fps: float) -> av.VideoCodecContext:
@@ -181,15 +182,15 @@ def _options(settings: Settings, rate: Quality | Bitrate) -> dict[str, str]:
 
 
 def av_frame(frame: Frame, index: int, fps: float) -> av.VideoFrame:
-    """A PyAV picture with presentation time `index` in units of 1 / fps."""
+    """A PyAV frame with presentation time `index` in units of 1 / fps."""
     import av
 
-    picture = av.VideoFrame(frame.width, frame.height, "yuv420p")
-    for target, plane in zip(picture.planes, (frame.y, frame.u, frame.v), strict=True):
+    converted = av.VideoFrame(frame.width, frame.height, "yuv420p")
+    for target, plane in zip(converted.planes, (frame.y, frame.u, frame.v), strict=True):
         target.update(_padded(plane, target.line_size))
-    picture.pts = index
-    picture.time_base = 1 / Fraction(fps).limit_denominator(1001)
-    return picture
+    converted.pts = index
+    converted.time_base = 1 / Fraction(fps).limit_denominator(1001)
+    return converted
 
 
 def _padded(plane: Plane, line_size: int) -> bytes:

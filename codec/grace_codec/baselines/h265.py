@@ -1,8 +1,8 @@
 """H.265 as an idealised real-time sender uses it (paper 5.1, C.2): frames meet their budget, losses are retransmitted.
 
-What is idealised: each frame is taken from whichever rung of a ladder of constant-quality encodes fits its budget
-best, and its picture is that rung's. Changing rungs costs no bits and the decoder's state follows by itself; so does a
-frame that the sender skipped. A real encoder spends bits on every such change: these results flatter H.265. The bytes
+Idealised: each frame is taken from whichever rung of a ladder of constant-quality encodes fits its budget best, and is
+shown as that rung decodes it. Changing rungs costs no bits, and the decoder's state follows by itself; so it does after
+a frame that the sender skipped. A real encoder spends bits on every such change: these results flatter H.265. The bytes
 on the wire are real NAL units, and a frame is shown only when all of them have arrived.
 
 A key frame is intra coded at the quality that fits its budget (the sender gives it several frame intervals' worth);
@@ -47,7 +47,7 @@ class _Version:
 
 
 class H265Codec:
-    """One end of a call that plays the ladder's clip. Loss response RETRANSMIT: all payloads or no picture."""
+    """One end of a call that plays the ladder's clip. Loss response RETRANSMIT: all payloads or no frame."""
 
     name = "h265"
     loss_response = LossResponse.RETRANSMIT
@@ -75,7 +75,7 @@ class H265Codec:
         return CodedFrame(frame.frame_id, reference is None, payloads, LadderState(frame.frame_id))
 
     def decode(self, received: ReceivedFrame, reference: Reference | None) -> Decoded:
-        """The ladder's picture, once every payload is here and the frame that it refers to was shown.
+        """The ladder's frame, once every payload is here and the frame that it refers to was shown.
 
         Payloads that are not what the ladder holds are rejected."""
         index = self._ladder.index_of(received.frame_id)
@@ -84,7 +84,7 @@ class H265Codec:
         version, used, rejected = self._verified(received, index)
         if version is None or len(used) < received.total or not _follows(version, reference):
             return Decoded(None, reference, used, rejected)
-        shown = Frame(received.frame_id, 0, *self._picture(version, index))
+        shown = Frame(received.frame_id, 0, *self._decoded(version, index))
         return Decoded(shown, LadderState(received.frame_id), used, rejected)
 
     def replay(self, received: ReceivedFrame, reference: Reference) -> Reference:
@@ -139,10 +139,10 @@ class H265Codec:
             return self._ladder.key(index, version.level).packets[0]
         return self._ladder.packet(version.level, index)
 
-    def _picture(self, version: _Version, index: int) -> Planes:
+    def _decoded(self, version: _Version, index: int) -> Planes:
         if version.kind == _KEY:
             return next(self._ladder.key(index, version.level).decoded())
-        return self._ladder.picture(version.level, index)
+        return self._ladder.decoded(version.level, index)
 
 
 def _follows(version: _Version, reference: Reference | None) -> bool:

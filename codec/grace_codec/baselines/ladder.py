@@ -56,7 +56,7 @@ class Rung:
 class Ladder:
     """Rungs of `length` frames, coarse to fine. A looped clip repeats: frame `length` is frame 1 again.
 
-    Decoded pictures and extra key frames are made when asked for and kept up to a bound."""
+    Decoded frames and extra key frames are made when asked for and kept up to a bound."""
 
     def __init__(self, clip: VideoClip, length: int, loops: bool, rungs: tuple[Rung, ...]) -> None:
         self.length = length
@@ -79,22 +79,22 @@ class Ladder:
         return None
 
     def holds(self, frame: Frame, index: int) -> bool:
-        """Whether `frame` is the picture that was encoded as frame `index`."""
+        """Whether `frame` is the one that was encoded as frame `index`."""
         return np.array_equal(frame.y, self._clip.frame(index).y)
 
     def packet(self, rung: int, index: int) -> bytes:
         """NAL units of one frame; frame 0 is an IDR, all others are P-frames."""
         return self.rungs[rung].stream.packets[index]
 
-    def picture(self, rung: int, index: int) -> Planes:
-        """What a decoder of this rung shows for frame `index`."""
+    def decoded(self, rung: int, index: int) -> Planes:
+        """The planes that a decoder of this rung shows for frame `index`."""
         wanted = (rung, index)
         if wanted not in self._decoded:
             decoder = self._decoders.get(rung)
             if decoder is None or decoder.position > index:
                 decoder = self._decoders[rung] = _ForwardDecoder(self.rungs[rung].stream)
             while decoder.position <= index:
-                self._keep((rung, decoder.position), decoder.next_picture())
+                self._keep((rung, decoder.position), decoder.next_frame())
         self._decoded.move_to_end(wanted)
         return self._decoded[wanted]
 
@@ -104,7 +104,7 @@ class Ladder:
             self._decoded.popitem(last=False)
 
     def key(self, index: int, crf: int) -> ClassicalStream:
-        """Frame `index` alone, intra coded: one packet, one picture."""
+        """Frame `index` alone, intra coded: one packet."""
         name = (index, crf)
         if name not in self._keys:
             self._keys[name] = encode_clip([self._clip.frame(index)], CODEC, Quality(crf), self.fps)
@@ -118,12 +118,12 @@ class _ForwardDecoder:
     """Decodes a rung in order; `position` is the frame that comes next."""
 
     def __init__(self, stream: ClassicalStream) -> None:
-        self._pictures = stream.decoded()
+        self._frames = stream.decoded()
         self.position = 0
 
-    def next_picture(self) -> Planes:
+    def next_frame(self) -> Planes:
         self.position += 1
-        return next(self._pictures)
+        return next(self._frames)
 
 
 def build_ladder(

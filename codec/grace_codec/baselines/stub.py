@@ -1,6 +1,6 @@
 """A scheme without pixels: fake payloads that fill the budget, for calls where only the network is of interest.
 
-Knows no picture. What it shows has no pixels (0x0): it counts as rendered and cannot be measured.
+The frames that it shows are empty (0x0): they count as rendered, and their quality cannot be measured.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class StubState:
 class StubCodec:
     """Payloads of known bytes whose sum is exactly the budget; any subset decodes (loss response RESYNC).
 
-    A frame of which one payload or more arrived decodes to a picture of 0x0 pixels with captured_us 0."""
+    A frame of which one payload or more arrived decodes to a frame of 0x0 pixels with captured_us 0."""
 
     name = "stub"
     loss_response = LossResponse.RESYNC
@@ -43,7 +43,7 @@ class StubCodec:
         return CodedFrame(frame.frame_id, reference is None, payloads, everything)
 
     def decode(self, received: ReceivedFrame, reference: Reference | None) -> Decoded:
-        """Shown as soon as one payload is what `encode` made of it."""
+        """A frame is shown as soon as one payload has the bytes that `encode` gives it."""
         good = {
             i
             for i, data in received.payloads.items()

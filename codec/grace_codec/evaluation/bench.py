@@ -1,4 +1,4 @@
-"""How long GRACE takes per frame on this machine, by stage. The caller gives the clock, the frames and the profile."""
+"""GRACE's time per frame on this machine, whole and by stage. The caller gives clock, frames and profile."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class CodecSpeed:
 
 
 class _Watch:
-    """Times of each stage."""
+    """Collects the times of each stage, in seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -75,7 +75,8 @@ class _Watch:
 
 
 def reference_workload(luma: Plane) -> int:
-    """What ratios are to: sums of differences to shifted copies; one thread, memory and integer arithmetic."""
+    """Work of a fixed kind whose time stage times are divided by, so that ratios compare between machines: absolute
+    differences of the plane to shifted copies of itself, on one thread. Returns their sum."""
     return sum(
         int(np.abs(luma.astype(np.int16) - np.roll(luma, shift, 1)).sum(dtype=np.int64))
         for shift in range(REFERENCE_PASSES)
@@ -116,7 +117,7 @@ def _time_ends(
 
 
 class _Parts:
-    """The stages one by one, on a model of their own."""
+    """Runs and times the stages of a frame one by one, on a model of their own."""
 
     def __init__(self, profile: str) -> None:
         self._model = profiles.load(profile)

@@ -185,7 +185,7 @@ class _Call:
         self._shown: Reference | None = None  # what the receiver has
         self._before: Reference | None = None  # the last reference that both had
         self._struck: list[ReceivedFrame] = []
-        self._picture: Frame | None = None
+        self._last_shown: Frame | None = None
 
     def send(self, frame: Frame, budget: Budget) -> FrameStats:
         """Code, lose, decode and measure one frame. ValueError where what arrived does not decode."""
@@ -203,14 +203,14 @@ class _Call:
             self._before = self._before if self._struck else self._optimistic
             self._struck.append(received)
         self._optimistic, self._shown = coded.reference, decoded.reference
-        self._picture = decoded.frame or (None if received.payloads else self._picture)
-        if self._picture is None or decoded.rejected:
+        self._last_shown = decoded.frame or (None if received.payloads else self._last_shown)
+        if self._last_shown is None or decoded.rejected:
             raise ValueError(f"frame {index} did not decode: {dict(decoded.rejected)}")
         return FrameStats(
             bytes=sum(map(len, coded.payloads)),
             packets=received.total,
-            ssim_db=ssim_db(frame.y, self._picture.y),
-            psnr_db=psnr_db(frame.y, self._picture.y),
+            ssim_db=ssim_db(frame.y, self._last_shown.y),
+            psnr_db=psnr_db(frame.y, self._last_shown.y),
             encode_ms=(encoded - started) * 1e3,
             decode_ms=(finished - encoded) * 1e3,
             lost=received.total - len(received.payloads),

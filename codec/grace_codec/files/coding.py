@@ -71,7 +71,7 @@ def decode_frames(codec: GraceCodec, reader: StreamReader, bursts: Bursts, start
 
 
 class VideoWriter:
-    """Writes pictures as a video file, nearly without loss (x264, CRF 12)."""
+    """Writes frames as a video file, nearly without loss (x264, CRF 12)."""
 
     def __init__(self, path: Path, width: int, height: int, fps: Fraction) -> None:
         import av

@@ -1,6 +1,6 @@
-"""One still picture to bytes and back: AV1 (SVT-AV1 in, dav1d out). Owns the encoder's settings; knows no budget.
+"""One still image to bytes and back: AV1 (SVT-AV1, dav1d). Owns the encoder's settings; knows no budget.
 
-Chosen by measurement (docs/bitstream.md): HEVC intra needs up to 10 % fewer bytes for a whole 640x360 picture, but
+Chosen by measurement (docs/bitstream.md): HEVC intra needs up to 10 % fewer bytes for a whole 640x360 frame, but
 three to ten times the time; on 64 to 112 px patches, where HEVC's parameter sets weigh 80 bytes, AV1 is as good or
 better.
 """
@@ -21,17 +21,17 @@ MIN_SIDE_PX = 16
 MIN_CRF, MAX_CRF = 2, 63
 
 PRESET = 6  # 15 ms for 640x360, 3 ms for 112x80; 4 saves 8 % and takes five times as long
-FAST_PRESET = 8  # for pictures of 112x80: 8 % more bytes in half the time
+FAST_PRESET = 8  # for images of 112x80: 8 % more bytes in half the time
 _TEMPORAL_DELIMITER = b"\x12\x00"  # opens every AV1 stream; not worth sending
 
 
 def encode_still(planes: Planes, crf: int, preset: int = PRESET) -> bytes:
-    """AV1 bytes of one yuv420 picture at a constant quality, 2 (best) to 63. Raises BackendError without an encoder."""
+    """AV1 bytes of a yuv420 image at constant quality, CRF 2 (best) to 63. BackendError where there is no encoder."""
     import av
 
     y, u, v = planes
     height, width = y.shape
-    os.environ.setdefault("SVT_LOG", "1")  # errors only; the library prints its settings for every picture otherwise
+    os.environ.setdefault("SVT_LOG", "1")  # errors only; the library prints its settings for every image otherwise
     try:
         context = av.CodecContext.create("libsvtav1", "w")
         assert isinstance(context, av.VideoCodecContext)
@@ -52,7 +52,7 @@ def encode_still(planes: Planes, crf: int, preset: int = PRESET) -> bytes:
 
 
 def decode_still(data: bytes, width: int, height: int) -> Planes | None:
-    """The picture, or None where the bytes are not a picture of this size. Never raises for the bytes."""
+    """The image's planes, or None where the bytes are no image of this size. Never raises for the bytes."""
     import av
 
     context = av.CodecContext.create("libdav1d", "r")

@@ -58,7 +58,7 @@ def _cuts(length: int, parts: int) -> list[int]:
 
 @lru_cache(maxsize=8)
 def regions(height: int, width: int, period: int) -> tuple[Region, ...]:
-    """The regions of a picture: as square as it goes, at most `period`, none smaller than MIN_SIDE_PX a side."""
+    """The regions of a frame: as square as possible, at most `period`, and no side below MIN_SIDE_PX."""
     most_rows, most_columns = max(1, height // MIN_SIDE_PX), max(1, width // MIN_SIDE_PX)
     pairs = [(r, c) for r in range(1, most_rows + 1) for c in range(1, most_columns + 1) if r * c <= period]
     rows, columns = max(pairs, key=lambda p: (p[0] * p[1], -abs(height / p[0] - width / p[1])))
@@ -217,7 +217,7 @@ def decode_patch(patch: Patch, height: int, width: int, period: int) -> Refresh 
 
 
 def apply_patch(planes: Planes, refresh: Refresh | None) -> None:
-    """Put a patch into a picture, in place; without one it stays as it is."""
+    """Overwrite the patch's region of `planes` in place; None changes nothing."""
     if refresh is not None:
         refresh.region.paste(planes, refresh.shown)
 

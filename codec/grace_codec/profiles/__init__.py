@@ -1,15 +1,16 @@
-"""The models by name: where their weights are, what checks them, and how they are brought to life."""
+"""The models by name: their weights, checked against their cards, and loading them into a backend."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from grace_codec.backends import Networks, load_networks
 from grace_codec.errors import BackendError, ModelError
@@ -22,7 +23,7 @@ WEIGHTS = Path(__file__).parent.parent / "weights"
 
 @dataclass(frozen=True, slots=True)
 class ProfileSpec:
-    """A row of PROFILES. trained: whether weights ship with the package."""
+    """A row of PROFILES. wire_id: its number in payloads, 1 to 15. trained: whether weights ship with the package."""
 
     name: str
     wire_id: int
@@ -43,11 +44,11 @@ PROFILES: dict[str, ProfileSpec] = {
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """tensors: by name; sha256: of the file; card: what the model card's JSON says."""
+    """tensors: by name; sha256: of the file; card: the model card's JSON, empty for a checkpoint."""
 
-    tensors: dict[str, np.ndarray[Any, np.dtype[np.float32]]]
+    tensors: dict[str, npt.NDArray[np.float32]]
     sha256: str
-    card: dict[str, Any]
+    card: Mapping[str, object]
 
 
 def weights_paths(name: str, folder: Path = WEIGHTS) -> tuple[Path, Path]:
@@ -93,15 +94,11 @@ def load_file(path: Path, name: str, backend: str | None = None) -> VideoModel:
 
 def read_checkpoint(path: Path) -> Weights:
     """All files of a training checkpoint: NAME.safetensors, NAME-01.safetensors, ..."""
-    contents = [p.read_bytes() for p in (path, *sorted(path.parent.glob(f"{path.stem}-*{path.suffix}")))]
-    tensors = {k: v for content in contents for k, v in _parse(content, {}).tensors.items()}
-    return Weights(tensors, hashlib.sha256(b"".join(contents)).hexdigest(), {})
-
-
-def _parse(content: bytes, card: dict[str, Any]) -> Weights:
     from safetensors.numpy import load as parse
 
-    return Weights(parse(content), hashlib.sha256(content).hexdigest(), card)
+    contents = [p.read_bytes() for p in (path, *sorted(path.parent.glob(f"{path.stem}-*{path.suffix}")))]
+    tensors = {name: tensor for content in contents for name, tensor in parse(content).items()}
+    return Weights(tensors, hashlib.sha256(b"".join(contents)).hexdigest(), {})
 
 
 def _build_grace(weights: Weights) -> VideoModel:

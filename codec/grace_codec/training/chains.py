@@ -95,7 +95,7 @@ class ChainPool:
         self._chains = [Chain(*map(int, row)) if int(row[0]) >= 0 else None for row in state]
 
 
-DRIFT_FRAMES = (0, 0, 0, 1, 2, 3)  # frames until the encoder resyncs to what the decoder really has (paper 4.2)
+DRIFT_FRAMES = (0, 0, 0, 1, 2, 3)  # until the encoder takes the decoder's reference (paper 4.2)
 
 
 def intra(planes: Tensor, step: Tensor) -> Tensor:
@@ -118,7 +118,7 @@ class References:
         self.left = torch.zeros(batch, dtype=torch.int64)
 
     def begin(self, fresh: list[int], y: Tensor, uv: Tensor) -> None:
-        """Chains `fresh` start from these pictures, one each."""
+        """Chains `fresh` start from these frames, one each."""
         for ends in (self.encoder, self.decoder):
             ends[0][fresh], ends[1][fresh] = y, uv
         self.left[fresh] = 0
@@ -126,7 +126,7 @@ class References:
     def advance(self, clean: FrameBatch, decoded: FrameBatch, lost: Tensor, wait: Tensor) -> None:
         """Move every chain on. clean: what the encoder believes; decoded: what the decoder has; lost, wait: (B,).
 
-        Where loss strikes, the encoder goes on with its own picture for `wait` frames, then takes the decoder's."""
+        Where loss strikes, the encoder goes on with its own reference for `wait` frames, then takes the decoder's."""
         started = lost & (self.left == 0)
         self.left = (torch.where(started, wait + 1, self.left) - 1).clamp(min=0)
         apart = (self.left > 0).to(decoded[0].device)[:, None, None, None]

@@ -7,8 +7,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -89,7 +89,7 @@ def _save(tensors: dict[str, Tensor], path: Path) -> None:
 LARGE_BYTES = 8 << 20
 
 
-def publish(weights: Path, profile: str, card: dict[str, Any], folder: Path = WEIGHTS) -> str:
+def publish(weights: Path, profile: str, card: Mapping[str, object], folder: Path = WEIGHTS) -> str:
     """Copy a checkpoint's weights into `folder` as `profile` with its card. Returns the SHA-256.
 
     Large networks are stored as 16-bit floats, so that all profiles together stay within 20 MiB."""

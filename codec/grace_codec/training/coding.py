@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -33,9 +34,9 @@ def residual_mask(shape: torch.Size, rates: Tensor, generator: torch.Generator) 
 
 
 class Losses:
-    """What happens to one batch: each chain's loss rate, and the generator that decides which elements go."""
+    """The simulated losses of one batch: each chain's loss rate, and a generator that draws the lost elements."""
 
-    def __init__(self, rates: np.ndarray[Any, Any], seed: tuple[int, int], device: torch.device) -> None:
+    def __init__(self, rates: npt.NDArray[np.float64], seed: tuple[int, int], device: torch.device) -> None:
         self.rates = torch.from_numpy(rates).float()  # stays where it can be looked at without waiting for a GPU
         self._on_device = self.rates.to(device)
         self._random = torch.Generator(device).manual_seed(seed[0] * 1_000_003 + seed[1])
@@ -55,11 +56,11 @@ class Coding(Protocol):
     def objective(self) -> nn.Module: ...
 
     def inputs(self, batch: Batch, references: References, losses: Losses) -> tuple[Inputs, list[bool]]:
-        """What the objective needs besides the frame, and which chains' decoders differ from the encoder."""
+        """The objective's other inputs, and for each chain whether its decoder differs from the encoder."""
         ...
 
     def clean(self, inputs: Inputs, coded: Coded, level: Tensor, impaired: list[bool]) -> FrameBatch:
-        """What the encoder believes the decoder shows: the frames as if nothing had ever been lost."""
+        """The frames that the encoder believes the decoders show: as if nothing had ever been lost."""
         ...
 
 

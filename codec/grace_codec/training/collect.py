@@ -16,7 +16,7 @@ from grace_codec.models.api import VideoModel
 from grace_codec.types import Planes
 
 FRACTIONS = (0.12, 0.3, 0.48, 0.66, 0.84)  # of the range of levels: 64 down to about 3 in steps
-SKIPPED = 2  # the first frames after a key frame are not what a long call looks like
+SKIPPED = 2  # frames after a key frame, which are not typical of a long call
 
 
 def collect(model: VideoModel, clips: Iterable[Sequence[Planes]], per_clip: int = 2) -> Iterator[Latents]:

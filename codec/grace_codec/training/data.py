@@ -58,9 +58,9 @@ def read_frames(path: Path, max_frames: int) -> Iterator[Planes]:
             height, width = frame.height & ~1, frame.width & ~1
             if (height, width) != (frame.height, frame.width):
                 frame = frame.reformat(width, height)  # noqa: PLW2901
-            picture = frame.to_ndarray(format="yuv420p").astype(np.uint8, copy=False)
-            y = picture[:height]
-            uv = picture[height:].reshape(2, height // 2, width // 2)
+            packed = frame.to_ndarray(format="yuv420p").astype(np.uint8, copy=False)
+            y = packed[:height]
+            uv = packed[height:].reshape(2, height // 2, width // 2)
             yield y[:h, :w].copy(), uv[0, : h // 2, : w // 2].copy(), uv[1, : h // 2, : w // 2].copy()
 
 

@@ -1,4 +1,4 @@
-"""Closed-loop evaluation on held-out clips: what open-loop costs cannot tell. Ideal code lengths, no packets."""
+"""Closed-loop evaluation on held-out clips, where errors accumulate as in a call. Ideal code lengths, no packets."""
 
 from __future__ import annotations
 

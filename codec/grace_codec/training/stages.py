@@ -33,7 +33,7 @@ class Stage:
 
     name: str
     start: str | None  # the stage whose weights it begins with
-    profile: str  # what its result is called
+    profile: str  # the name of its result
     loss: LossDistribution
     trains: tuple[str, ...]
     steps: int

@@ -1,4 +1,4 @@
-"""Laws of the ladder: dense in rate, the same from the cache, pictures in any order, loops without end."""
+"""Laws of the ladder: dense in rate, the same from the cache, frames in any order, loops without end."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_other_frames_make_another_ladder(cache: StreamCache, ladder: Ladder) ->
 def test_pictures_are_those_of_the_stream_in_any_order(ladder: Ladder) -> None:
     straight = list(ladder.rungs[1].stream.decoded())
     for index in (3, 5, 0, 7, 2):
-        same = zip(ladder.picture(1, index), straight[index], strict=True)
+        same = zip(ladder.decoded(1, index), straight[index], strict=True)
         assert all(np.array_equal(a, b) for a, b in same)
 
 
@@ -67,7 +67,7 @@ def test_pictures_survive_a_small_memory(clip: VideoClip, ladder: Ladder, monkey
     monkeypatch.setattr("grace_codec.baselines.ladder.DECODED_BYTES", 1)
     frugal = Ladder(clip, ladder.length, False, ladder.rungs)
     for index in (4, 1, 4):
-        assert np.array_equal(frugal.picture(0, index)[0], ladder.picture(0, index)[0])
+        assert np.array_equal(frugal.decoded(0, index)[0], ladder.decoded(0, index)[0])
 
 
 def test_looped_clip_needs_one_ladder_for_any_length(clip: VideoClip, cache: StreamCache) -> None:

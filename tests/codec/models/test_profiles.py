@@ -10,6 +10,7 @@ import pytest
 
 from grace_codec import profiles
 from grace_codec.errors import ModelError
+from grace_codec.grace.payload import MAX_PROFILE_ID
 
 TRAINED = [p.name for p in profiles.PROFILES.values() if p.trained]
 
@@ -32,10 +33,10 @@ def test_all_weights_together_stay_small() -> None:
     assert sum(p.stat().st_size for p in profiles.WEIGHTS.iterdir()) <= 20 << 20
 
 
-def test_wire_ids_are_unique_bytes() -> None:
+def test_wire_ids_are_unique_and_fit_a_payloads_header() -> None:
     ids = [p.wire_id for p in profiles.PROFILES.values()]
     assert len(set(ids)) == len(ids)
-    assert all(0 < i < 256 for i in ids)
+    assert all(0 < i <= MAX_PROFILE_ID for i in ids)
 
 
 def test_the_model_id_follows_the_weights() -> None:
