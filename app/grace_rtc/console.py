@@ -1,4 +1,4 @@
-"""How commands talk to people: what a user did wrong is one red line and exit status 2, never a traceback."""
+"""The terminal: one red line for what a user did wrong, and the log of a live process."""
 
 from __future__ import annotations
 
@@ -15,35 +15,46 @@ from grace_codec.errors import CodecError
 from grace_lab.errors import LabError
 from grace_lab.log.file import LogWriter
 from grace_netsim.errors import NetsimError
+from grace_receiver.errors import ReceiverError
 from grace_rtc.errors import DemoError
+from grace_transport.errors import TransportError
+
+EXPECTED_ERRORS = (CodecError, TransportError, ReceiverError, NetsimError, LabError, DemoError, ValueError)
+WRONG_USE = 2
+"""Exit status after an expected error, as for a wrong option."""
 
 
 @contextmanager
-def errors_in_one_line() -> Iterator[None]:
-    """For the body of a command: expected errors are shown and end it; anything else is a bug and shows itself."""
+def errors_in_one_line(extra: str = "lab") -> Iterator[None]:
+    """For the body of every command: an expected error becomes one red line and exit status 2.
+
+    `extra`: the extra of grace-rtc that brings what the command imports. Any other error is a bug and keeps its
+    traceback."""
     try:
         yield
     except ImportError as error:
-        complain(f"{error.name or error} is missing; pip install 'grace-rtc[lab]' (grace-rtc doctor says what else is)")
-        raise typer.Exit(2) from error
-    except BrokenPipeError:  # `| head` has seen enough: typer ends quietly
+        _end(f"{error.name or error} is missing; pip install 'grace-rtc[{extra}]' (grace-rtc doctor says what else is)")
+    except BrokenPipeError:  # the reader of a pipe has ended, as `head` does: typer then ends without a message
         raise
-    except OSError as error:  # a full disk, say
-        complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        raise typer.Exit(2) from error
-    except (DemoError, LabError, NetsimError, CodecError, ValueError) as error:
-        complain(str(error))
-        raise typer.Exit(2) from error
+    except OSError as error:
+        _end(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except EXPECTED_ERRORS as error:
+        _end(str(error))
 
 
 def complain(message: str) -> None:
-    """One red line on the standard error."""
+    """Print one red line on the standard error."""
     Console(stderr=True, soft_wrap=True, emoji=False).print(f"[red]grace-rtc: {escape(message)}[/]", highlight=False)
 
 
+def _end(message: str) -> None:
+    complain(message)
+    raise typer.Exit(WRONG_USE) from sys.exception()
+
+
 @contextmanager
-def live_log(path: Path | None) -> Iterator[LogWriter | None]:
-    """The log file of a live process, closed at the end; `-` is the standard output, None is no log."""
+def process_log(path: Path | None) -> Iterator[LogWriter | None]:
+    """The log of a live process, closed at the end. `-` is the standard output, None means no log."""
     if path is None:
         yield None
         return

@@ -1,4 +1,4 @@
-"""`grace-rtc doctor`: what this machine can do, and what to do about what is missing. Changes nothing."""
+"""Looks at what this machine has of what grace-rtc can use, with advice for what is missing. It changes nothing."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 Status = Literal["ok", "missing", "warning"]
 
 CPU_FLAGS = {
-    "avx2": "fast CPU inference",
-    "avx512f": "faster CPU inference",
-    "avx512_bf16": "bfloat16 inference, about twice as fast",
-    "amx_bf16": "matrix units, several times faster",
+    "avx2": "256-bit vectors",
+    "avx512f": "512-bit vectors",
+    "avx512_bf16": "bfloat16 vectors",
+    "amx_bf16": "bfloat16 matrix units",
 }
 EXTRAS = {
     "codec": ("constriction", "cv2", "numba", "openvino", "safetensors", "av"),
@@ -39,7 +39,7 @@ SIGNALLING_PORT = 8080
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at. `advice` says what to do where it is not ok."""
+    """One thing that was looked at. `advice`: what to do about it where it is not ok."""
 
     area: str
     what: str
@@ -49,13 +49,9 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Everything, in the order in which a newcomer would want to know it."""
+    """All findings, the most general first."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (_system, _cpu, _gpu, _extras, _backends, _media, _ports)
     return [finding for check in checks for finding in check()]
-
-
-def as_json(findings: list[Finding]) -> list[dict[str, str]]:
-    return [asdict(finding) for finding in findings]
 
 
 def _system() -> Iterator[Finding]:
@@ -72,7 +68,7 @@ def _cpu() -> Iterator[Finding]:
     flags = _cpu_flags()
     if not flags:
         yield Finding(
-            "cpu", "instruction sets", "warning", "unknown here", "nothing to do: backends find out themselves"
+            "cpu", "instruction sets", "warning", "unknown here", "nothing to do: OpenVINO finds out by itself"
         )
         return
     for flag, use in CPU_FLAGS.items():
@@ -131,7 +127,7 @@ def _version(module: str) -> str:
 
 def _media() -> Iterator[Finding]:
     cameras = sorted(str(path) for path in Path("/dev").glob("video*"))
-    advice = "" if cameras else "plug one in, or send a file (--input FILE) or the test picture (--input test)"
+    advice = "" if cameras else "plug one in, or send a file (--input FILE) or the test pattern (--input test)"
     yield Finding("media", "webcam", "ok" if cameras else "missing", ", ".join(cameras) or "none found", advice)
     if shutil.which("ffmpeg") is None:
         yield Finding("media", "ffmpeg", "missing", "only wanted for VMAF", "install an ffmpeg that has libvmaf")

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from grace_codec.media.video_file import parse_size
 from grace_lab.log.file import read_log
 from grace_lab.matrix import CallRequest, check_requests, matrix, run_all, run_call
 from grace_rtc.cli import app
@@ -139,11 +138,6 @@ def test_command_and_library_have_the_same_defaults() -> None:
     assert (like.start_bps, like.max_bps) == (given["start_kbps"] * 1000, given["max_kbps"] * 1000)
     for name in ("owd_ms", "queue_packets", "cc", "fps", "seed", "size", "seconds", "service", "loss", "encode_ms"):
         assert getattr(like, name) == given[name], name
-
-
-def test_size_is_read() -> None:
-    assert parse_size("640x360") == (640, 360)
-    assert parse_size(None) is None
 
 
 def test_rows_of_finished_calls_survive_an_interruption(tmp_path: Path) -> None:

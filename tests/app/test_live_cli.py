@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from grace_lab.log.file import LogWriter, read_log
 from grace_lab.log.schema import SENDER
 from grace_rtc.cli import app
-from grace_rtc.narrator import Narrator
+from grace_rtc.observer import ConsoleObserver
 from grace_sender.app.capture import FrameMissed
 from grace_sender.app.send import SendingStatus
 from grace_sender.live.adaptation import OperatingPoint, OperatingPointChanged
@@ -51,8 +51,8 @@ def test_mistake_is_one_line_and_status_2(line: str, says: str) -> None:
 
 def test_everything_that_happens_is_in_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = LogWriter.to_file(tmp_path / "s.jsonl")
-    narrator = Narrator(SENDER, log, status=True)
-    with narrator.process({"scheme": "vp8", "video": "test"}):
+    observer = ConsoleObserver(SENDER, log, status=True)
+    with observer.process({"scheme": "vp8", "video": "test"}):
         for event in (
             Notice(1, "a :x: notice [bold]", warning=True),
             ConnectionChanged(2, "connected"),
@@ -61,8 +61,8 @@ def test_everything_that_happens_is_in_the_log(tmp_path: Path, capsys: pytest.Ca
             FrameMissed(5, 8, 4, 3),
             SendingStatus(6, "connected", "VP8", 250_000, 9.96, 0.015, 0.042, None, None),
         ):
-            narrator.observe(event)
-        narrator.ended_with("done")
+            observer.observe(event)
+        observer.ended_with("done")
     log.close()
     names = [event.name for event in read_log(tmp_path / "s.jsonl", may_be_cut=True)]
     assert names == [
@@ -76,7 +76,7 @@ def test_everything_that_happens_is_in_the_log(tmp_path: Path, capsys: pytest.Ca
 
 def test_log_says_how_a_process_broke(tmp_path: Path) -> None:
     log = LogWriter.to_file(tmp_path / "s.jsonl")
-    with pytest.raises(KeyError), Narrator(SENDER, log, status=False).process({}):
+    with pytest.raises(KeyError), ConsoleObserver(SENDER, log, status=False).process({}):
         raise KeyError("surprise")
     log.close()
     ended = next(read_log(tmp_path / "s.jsonl", may_be_cut=True).named("process_ended"))

@@ -26,5 +26,5 @@ app.command()(train)
 def test_mistakes_are_named(arguments: list[str], words: str, tmp_path: Path) -> None:
     common = ["--data", str(tmp_path), "--runs", str(tmp_path / "runs"), "--accelerator", "cpu"]
     result = CliRunner().invoke(app, [*arguments, *common])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert words in " ".join(result.output.split())

@@ -11,6 +11,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from grace_rtc.console import errors_in_one_line
+from grace_rtc.options import Json, width_and_height
+
 app = typer.Typer(no_args_is_help=True, help="How fast the parts are on this machine.")
 
 
@@ -23,7 +26,7 @@ def bench() -> None:
 def link(
     packets: Annotated[int, typer.Option(min=1_000, max=100_000_000, help="Per scenario.")] = 200_000,
     payload: Annotated[int, typer.Option(min=0, max=1_472, help="UDP payload, bytes.")] = 1_200,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Packets per second of CPU time through the emulated link: receive, timer and drain for each packet."""
     from grace_rtc.bench.link import SCENARIOS, measure
@@ -43,7 +46,7 @@ def link(
 def call(
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="Simulated time.")] = 60,
     kbps: Annotated[int, typer.Option(min=100, max=100_000, help="Rate of the link.")] = 1500,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
+    as_json: Json = False,
 ) -> None:
     """CPU time that a whole simulated call takes with a codec that costs nothing."""
     from grace_rtc.bench.call import measure_call
@@ -65,21 +68,17 @@ def codec(
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT.")] = "640x360",
     frames: Annotated[int, typer.Option(min=3, max=10_000)] = 40,
     frame_bytes: Annotated[int, typer.Option(min=200, max=1_000_000, help="Budget of a P-frame.")] = 7_500,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Milliseconds per P-frame of GRACE on this machine, by stage, beside a fixed reference workload.
 
     OMP_NUM_THREADS=1 holds it to one thread."""
-    from grace_codec.errors import CodecError
-    from grace_codec.evaluation.bench import STAGES, measure_codec
-    from grace_codec.media.clip import open_clip
-    from grace_codec.media.video_file import ClipOptions, parse_size
+    with errors_in_one_line("codec"):
+        from grace_codec.evaluation.bench import STAGES, measure_codec
+        from grace_codec.media.clip import ClipOptions, open_clip
 
-    try:
-        with open_clip(video, ClipOptions(parse_size(size))) as clip:
+        with open_clip(video, ClipOptions(width_and_height(size))) as clip:
             speed = measure_codec(list(clip.play(frames)), frame_bytes, perf_counter, profile)
-    except (CodecError, ValueError) as error:
-        raise typer.BadParameter(str(error)) from error
     if as_json:
         typer.echo(json.dumps(asdict(speed)))
         return

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 
 from grace_rtc.console import errors_in_one_line
+from grace_rtc.options import Json, Video
 
 app = typer.Typer(no_args_is_help=True, help="Look at video clips.")
 
@@ -20,8 +20,8 @@ def clip() -> None:
 
 @app.command()
 def info(
-    video: Annotated[str, typer.Argument(help="A video file, or builtin:talk, builtin:pan, builtin:detail.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
+    video: Video,
+    as_json: Json = False,
 ) -> None:
     """Size, frame rate, number of frames, and spatial and temporal information (ITU-T P.910) of a clip."""
     with errors_in_one_line():
@@ -29,9 +29,9 @@ def info(
         from grace_codec.media.clip import open_clip
 
         with open_clip(video) as source:
-            figures = asdict(complexity(frame.y for frame in source.play()))
+            measured = asdict(complexity(frame.y for frame in source.play()))
             facts = {"width": source.width, "height": source.height, "fps": source.fps, "frames": source.count()}
-    rounded = {name: round(value, 1) for name, value in figures.items()}
+    rounded = {name: round(value, 1) for name, value in measured.items()}
     if as_json:
         typer.echo(json.dumps({"video": video} | facts | rounded))
         return

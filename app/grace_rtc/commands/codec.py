@@ -1,16 +1,28 @@
-"""`grace-rtc codec` and `grace-rtc models`: files in, files out. Heavy imports stay inside the commands."""
+"""`grace-rtc codec`: the codec on files. `grace_codec` does the work."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from grace_rtc.commands.train import train
+from grace_rtc.console import errors_in_one_line
+from grace_rtc.options import (
+    Backend,
+    Fps,
+    Profile,
+    Seconds,
+    Size,
+    Video,
+    bitrate_bps,
+    bitrates_bps,
+    numbers,
+    width_and_height,
+    words,
+)
 
 if TYPE_CHECKING:
     from grace_codec.evaluation.rate_distortion import Evaluation
@@ -18,54 +30,19 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="The GRACE codec on files: encode, decode, evaluate, fit, train.")
 app.command()(train)
-models_app = typer.Typer(no_args_is_help=True, help="The models that ship with this package.")
-
-Size = Annotated[str | None, typer.Option(help="WIDTHxHEIGHT to scale to, both even.")]
-Fps = Annotated[float | None, typer.Option(help="Frames per second to resample to.")]
-Seconds = Annotated[float | None, typer.Option(help="How much of the video.")]
-ProfileName = Annotated[str, typer.Option("--profile", help="A model: `grace-rtc models list`.")]
-Backend = Annotated[str | None, typer.Option(help="openvino or torch; default: the best there is.")]
-
-
-@contextmanager
-def _reporting() -> Iterator[None]:
-    """What goes wrong on purpose becomes one line and exit status 2."""
-    from grace_codec.errors import CodecError
-
-    try:
-        yield
-    except ImportError as error:
-        typer.echo(f"grace-rtc: {error.name or error} is missing; pip install 'grace-rtc[codec]'", err=True)
-        raise typer.Exit(2) from error
-    except (CodecError, ValueError, OSError) as error:
-        typer.echo(f"grace-rtc: {error}", err=True)
-        raise typer.Exit(2) from error
 
 
 def _clip(video: str, size: str | None, fps: float | None, seconds: float | None) -> VideoClip:
-    from grace_codec.media.clip import open_clip
-    from grace_codec.media.video_file import ClipOptions, parse_size
+    from grace_codec.media.clip import ClipOptions, open_clip
 
-    return open_clip(video, ClipOptions(parse_size(size), fps, duration_s=seconds))
-
-
-def _bitrate(text: str) -> int:
-    """1500k, 1.5M or 1500000 in bits per second."""
-    factor = {"k": 1_000, "m": 1_000_000}.get(text[-1:].lower())
-    try:
-        value = float(text[:-1]) * factor if factor else float(text)
-    except ValueError:
-        value = 0
-    if not 1_000 <= value <= 1e9:
-        raise ValueError(f"bitrate {text!r}: write it as 1500k or 1.5M, at least 1k")
-    return round(value)
+    return open_clip(video, ClipOptions(width_and_height(size), fps, duration_s=seconds))
 
 
 @app.command()
 def encode(
-    video: Annotated[str, typer.Argument(help="A video file, or builtin:talk, builtin:pan, builtin:detail.")],
+    video: Video,
     out: Annotated[Path, typer.Argument(help="The .grc file to write.")],
-    profile: ProfileName = "grace-lite",
+    profile: Profile = "grace-lite",
     bitrate: Annotated[str | None, typer.Option(help="Target, such as 1500k.")] = None,
     level: Annotated[int | None, typer.Option(help="Fixed fine rate level instead, 0 (coarse) and up.")] = None,
     size: Size = None,
@@ -80,11 +57,11 @@ def encode(
     from grace_codec.files.container import StreamWriter
     from grace_codec.grace.codec import GraceCodec
 
-    with _reporting():
+    with errors_in_one_line("codec"):
         if (bitrate is None) == (level is None):
             raise ValueError("give either --bitrate or --level")
         codec = GraceCodec.load(profile, backend)
-        rate = _bitrate(bitrate) if bitrate else None
+        rate = bitrate_bps(bitrate) if bitrate else None
         with _clip(video, size, fps, seconds) as clip, StreamWriter(out, stream_info(codec, clip)) as writer:
             count = clip.count()
             total = packets = 0
@@ -112,7 +89,7 @@ def decode(
     from grace_codec.files.container import StreamReader
     from grace_codec.grace.codec import GraceCodec
 
-    with _reporting():
+    with errors_in_one_line("codec"):
         reader = StreamReader(stream)
         codec = GraceCodec.load(reader.info.profile, backend)
         check_identity(codec, reader.info, stream)
@@ -127,7 +104,7 @@ def decode(
 def evaluation(
     video: Annotated[list[str], typer.Option(help="Video files or built-in clips; repeat the option for several.")],
     out: Annotated[Path, typer.Option("--json", help="Where the figures go.")],
-    profile: ProfileName = "grace-lite",
+    profile: Profile = "grace-lite",
     bitrate: Annotated[str, typer.Option(help="Targets, comma separated.")] = "500k,1500k,3000k,6000k",
     loss: Annotated[str, typer.Option(help="Shares of lost packets, comma separated.")] = "0",
     burst: Annotated[int, typer.Option(help="Frames per burst of losses.")] = 3,
@@ -153,12 +130,12 @@ def evaluation(
     from grace_codec.grace.codec import GraceCodec
 
     console = Console(stderr=True)
-    with _reporting():
-        names = tuple(name for name in against.split(",") if name)
+    with errors_in_one_line("codec"):
+        names = words(against)
         if unknown := set(names) - set(CLASSICAL):
             raise ValueError(f"unknown codec {', '.join(unknown)}; there are {', '.join(CLASSICAL)}")
-        losses = tuple(float(x) for x in loss.split(","))
-        rates = tuple(_bitrate(x) for x in bitrate.split(","))
+        losses = numbers(loss)
+        rates = bitrates_bps(bitrate)
         if anchor not in ("crf", "bitrate") or control not in ("budget", "level"):
             raise ValueError("anchors are crf or bitrate, controls budget or level")
         request = Request(rates, losses, names, burst, seed, packet_overhead, anchor)
@@ -217,15 +194,14 @@ def tables(
 
     from grace_codec import profiles
     from grace_codec.grace.codec import tables_path
-    from grace_codec.media.video_file import parse_size
     from grace_codec.training.collect import collect, short_clips
     from grace_codec.training.fit import fit
 
-    with _reporting():
+    with errors_in_one_line("codec"):
         model = profiles.load(profile, backend)
         files = sorted(f for path in clips for f in (path.rglob("*.mp4") if path.is_dir() else [path]))
         files = files[:: max(1, -(-len(files) // most))]
-        found = list(collect(model, short_clips(list(track(files, "collect")), parse_size(size))))
+        found = list(collect(model, short_clips(list(track(files, "collect")), width_and_height(size))))
         if not found:
             raise ValueError("no usable clip of five frames or more among the files given")
         fine = model.profile.levels
@@ -233,40 +209,3 @@ def tables(
         target = out or tables_path(profile)
         target.write_text(fitted.dumps() + "\n", encoding="utf-8")
         typer.echo(f"{target}: {len(found)} frames of {len(files)} clips, checksum {fitted.checksum:08x}")
-
-
-@models_app.command("list")
-def list_models() -> None:
-    """Names, identity and what they are for."""
-    from grace_codec import profiles
-    from grace_codec.errors import ModelError
-
-    for name, spec in profiles.PROFILES.items():
-        try:
-            state = f"model {profiles.read_weights(name).sha256[:8]}" if spec.trained else "not trained yet"
-        except ModelError as error:
-            state = str(error)
-        typer.echo(f"{name:12s} {state:20s} {spec.about}")
-
-
-@models_app.command()
-def verify() -> None:
-    """Check every shipped weights file against its SHA-256, and its entropy tables."""
-    from grace_codec import profiles
-    from grace_codec.entropy.tables import load
-    from grace_codec.errors import ModelError
-    from grace_codec.grace.codec import tables_path
-
-    failed = False
-    for name, spec in profiles.PROFILES.items():
-        if not spec.trained:
-            continue
-        try:
-            digest = profiles.read_weights(name).sha256
-            checksum = load(tables_path(name)).checksum
-            typer.echo(f"{name:12s} ok  weights sha256 {digest}  tables {checksum:08x}")
-        except ModelError as error:
-            failed = True
-            typer.echo(f"{name:12s} {error}", err=True)
-    if failed:
-        raise typer.Exit(2)

@@ -1,4 +1,4 @@
-"""`grace-rtc lab`: calls in virtual time over traces, and reports of them. All work is done elsewhere."""
+"""`grace-rtc lab`: calls in virtual time over traces, and reports of them. `grace_lab` does the work."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from grace_rtc.console import errors_in_one_line
+from grace_rtc.options import CLIPS, TRACES, Controller, FixedFps, OwdMs, Seed, Size, width_and_height
 
 if TYPE_CHECKING:
     from grace_lab.matrix import CallRequest, Row
@@ -47,14 +48,14 @@ def lab() -> None:
 @app.command()
 def run(
     scheme: Annotated[list[str], typer.Option(help="Scheme to send with; repeatable. See `lab schemes`.")],
-    video: Annotated[list[str], typer.Option(help="Video file, or builtin:talk|pan|detail; repeatable.")],
-    trace: Annotated[list[str], typer.Option(help="Trace file, or lte-1 … lte-8, fcc-1 … fcc-8; repeatable.")],
-    owd_ms: Annotated[float, typer.Option(min=0, max=5000, help="One-way delay.")] = 100,
+    video: Annotated[list[str], typer.Option(help=f"Video file, or {CLIPS}; repeatable.")],
+    trace: Annotated[list[str], typer.Option(help=f"Trace file, or {TRACES}; repeatable.")],
+    owd_ms: OwdMs = 100,
     queue_packets: Annotated[int, typer.Option(min=1, max=100_000, help="Drop-tail queue of the bottleneck.")] = 25,
-    cc: Annotated[str, typer.Option(help="Congestion controller: gcc, gcc-v1, gcc-off, salsify, fixed, …")] = "gcc",
-    fps: Annotated[float, typer.Option(min=1, max=120, help="Frames per second.")] = 25,
-    seed: Annotated[int, typer.Option(min=0, max=2**32, help="Of everything random: equal seeds, equal logs.")] = 1,
-    size: Annotated[str | None, typer.Option(help="Scale the video to WIDTHxHEIGHT.")] = None,
+    cc: Controller = "gcc",
+    fps: FixedFps = 25,
+    seed: Seed = 1,
+    size: Size = None,
     seconds: Annotated[float | None, typer.Option(min=0.2, max=3600, help="Default: the clip once.")] = None,
     service: Annotated[Service, typer.Option(help="How the bottleneck serves.")] = Service.TOKEN_BUCKET,
     loss: Annotated[float, typer.Option(min=0, max=1, help="Random loss after the bottleneck.")] = 0,
@@ -72,13 +73,13 @@ def run(
 ) -> None:  # fmt: skip
     """Run every scheme over every video over every trace, and print what became of the calls."""
     with errors_in_one_line():
-        from grace_codec.media.video_file import parse_size
         from grace_lab.matrix import CallRequest, matrix
 
         like = CallRequest(
             scheme="", video="", trace="", owd_ms=owd_ms, queue_packets=queue_packets, cc=cc, fps=fps, seed=seed,
-            size=parse_size(size), seconds=seconds, service=service.value, loss=loss, feedback_owd_ms=feedback_owd_ms,
-            feedback_loss=feedback_loss, start_bps=start_kbps * 1000, max_bps=max_kbps * 1000,
+            size=width_and_height(size), seconds=seconds, service=service.value, loss=loss,
+            feedback_owd_ms=feedback_owd_ms, feedback_loss=feedback_loss,
+            start_bps=start_kbps * 1000, max_bps=max_kbps * 1000,
             encode_ms=None if measured_cost else encode_ms, decode_ms=None if measured_cost else decode_ms, vmaf=vmaf,
         )  # fmt: skip
         folder = out or Path("runs") / datetime.now().strftime("%Y-%m-%d_%H%M%S")
@@ -142,10 +143,10 @@ def _print_rows(rows: list[Row]) -> None:
     for title, _ in TABLE.values():
         table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
-        figures = [
+        cells = [
             "–" if row[name] is None else form.format(_scaled(name, row[name])) for name, (_, form) in TABLE.items()
         ]
-        table.add_row(str(row["scheme"]), Path(str(row["video"])).stem, Path(str(row["trace"])).stem, *figures)
+        table.add_row(str(row["scheme"]), Path(str(row["video"])).stem, Path(str(row["trace"])).stem, *cells)
     Console().print(table)
 
 

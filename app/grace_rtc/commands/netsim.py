@@ -1,4 +1,4 @@
-"""`grace-rtc netsim`: the emulated network of a live call, as a process. All work is done elsewhere."""
+"""`grace-rtc netsim`: the emulated network of a live call as a process. `grace_netsim.relay` does the work."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from grace_rtc.console import complain, errors_in_one_line, live_log
+from grace_rtc.console import errors_in_one_line, process_log
+from grace_rtc.options import ConfigFile, EventLoop, JsonLog, NoToken, Token
 
 
 def netsim(
@@ -41,13 +42,11 @@ def netsim(
     ] = None,
     max_calls: Annotated[int | None, typer.Option(help="At the same time; default: 16.")] = None,
     idle_s: Annotated[float | None, typer.Option(help="A call silent for so long is over; default: 60.")] = None,
-    token: Annotated[
-        str | None, typer.Option(help="Shared secret; better in GRACE_TOKEN, where others cannot see it.")
-    ] = None,
-    no_token: Annotated[bool | None, typer.Option("--no-token", help="Let everyone who reaches it call.")] = None,
-    json_log: Annotated[Path | None, typer.Option("--json", help="Log of packets and link, as JSON lines.")] = None,
-    event_loop: Annotated[str | None, typer.Option(help="auto, asyncio (default) or uvloop.")] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file of settings: owd_ms = 50 and so on.")] = None,
+    token: Token = None,
+    no_token: NoToken = None,
+    json_log: JsonLog = None,
+    event_loop: EventLoop = None,
+    config: ConfigFile = None,
 ) -> None:
     """Put an emulated network between a sender and a receiver: signalling and all media go through this process.
 
@@ -60,22 +59,13 @@ def netsim(
         "max_calls": max_calls, "idle_s": idle_s, "token": token, "no_token": no_token, "json_log": json_log,
         "event_loop": event_loop,
     }  # fmt: skip
-    with errors_in_one_line():
-        try:
-            from grace_netsim.relay.config import RelayConfig
-            from grace_netsim.relay.process import run_netsim
-        except ImportError as error:
-            complain(f"{error.name or error} is missing; pip install 'grace-rtc[rtc]'")
-            raise typer.Exit(2) from error
+    with errors_in_one_line("rtc"):
+        from grace_netsim.relay.config import RelayConfig
+        from grace_netsim.relay.process import run_netsim
         from grace_transport.runtime.settings import load_settings
 
         settings = load_settings(RelayConfig, flags, config)
         for direction in (settings.uplink, settings.downlink):
             direction()  # what is wrong with a trace shows before a log is begun
-        with live_log(settings.json_log) as log:
+        with process_log(settings.json_log) as log:
             run_netsim(settings, log, on_ready=typer.echo)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `grace-rtc`."""
-    app.command()(netsim)

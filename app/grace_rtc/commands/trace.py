@@ -1,4 +1,4 @@
-"""`grace-rtc trace`: look at traces, convert, cut, generate and fetch them. All work is done elsewhere."""
+"""`grace-rtc trace`: look at traces, convert, cut, generate and fetch them. `grace_netsim.trace` does the work."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from grace_netsim.errors import TraceError
 from grace_netsim.trace.formats import Trace
 from grace_netsim.trace.opportunities import OpportunityTrace
 from grace_rtc.console import errors_in_one_line
+from grace_rtc.options import TRACES, Json
 
 app = typer.Typer(no_args_is_help=True, help="Network traces: look at them, convert, cut, generate, fetch.")
 
 
 class Format(StrEnum):
-    """The keys of trace_formats.FORMATS."""
+    """The keys of `grace_netsim.trace.formats.FORMATS`."""
 
     MAHIMAHI = "mahimahi"
     STEPS = "steps"
@@ -32,18 +33,17 @@ class Format(StrEnum):
 
 
 class Kind(StrEnum):
-    """The keys of trace_generate.GENERATORS."""
+    """The keys of `grace_netsim.trace.generate.GENERATORS`."""
 
     LTE = "lte"
     FCC = "fcc"
 
 
-MONTH_S = 31 * 86_400  # no trace is longer (trace_text.MAX_TIME_MS)
+MONTH_S = 31 * 86_400  # no trace is longer (grace_netsim.trace.text.MAX_TIME_MS)
 
-Names = Annotated[list[str], typer.Argument(help="Trace files, or shipped traces: lte-1 … lte-8, fcc-1 … fcc-8.")]
+Names = Annotated[list[str], typer.Argument(help=f"Trace files, or shipped traces: {TRACES}.")]
 Source = Annotated[str, typer.Argument(help="A trace file, or a shipped trace.")]
 Target = Annotated[Path, typer.Argument(help="The file to write.")]
-Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 Cap = Annotated[float | None, typer.Option(min=0.2, max=100_000, help="Thin every 100 ms to this many Mbit/s.")]
 From = Annotated[Format | None, typer.Option("--from", help="Format of the source; default: told by name and content.")]
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from grace_codec.errors import CodecError
+from grace_rtc.console import errors_in_one_line
 
 if TYPE_CHECKING:
     from grace_codec.training.loop import Trainer
@@ -37,7 +38,7 @@ def train(
 ) -> None:
     """Train one stage, or continue it where it stopped."""
     console = Console()
-    try:
+    with errors_in_one_line("torch,codec"):
         chosen = _stage(stage, steps, batch, size)
         trainer = _trainer(chosen, data, runs, cache, accelerator, devices, fused, console)
         _run(trainer, until, console)
@@ -45,12 +46,6 @@ def train(
             card = _evaluate(trainer, data, cache, console)
             if publish:
                 _publish(trainer, card, console)
-    except CodecError as error:
-        console.print(f"[red]{error}[/red]")
-        raise typer.Exit(1) from error
-    except ImportError as error:
-        console.print(f"[red]training needs `pip install grace-rtc\\[torch,codec]` ({error})[/red]")
-        raise typer.Exit(1) from error
 
 
 def _stage(name: str, steps: int | None, batch: int | None, size: int | None) -> Stage:

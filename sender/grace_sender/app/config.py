@@ -16,18 +16,23 @@ from grace_transport.runtime.settings import ProcessSettings
 PLAIN_SCHEMES: Final = ("vp8", "h264")
 """Coded by aiortc itself, without the plug-in: what to compare with."""
 
+MIN_BITRATE_BPS: Final = 20_000
+MAX_BITRATE_BPS: Final = 100_000_000
 _BITRATE: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([kKmM]?)")
 _UNITS: Final = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
-def parse_bitrate(value: object) -> object:
-    """`1500k`, `1.5M` or 1500000 as bits per second; what is no text is left to pydantic."""
-    if not isinstance(value, str):
-        return value
-    match = _BITRATE.fullmatch(value.strip())
+def parse_bitrate(text: str) -> int:
+    """`1500k`, `1.5M` or 1500000 as bits per second. Raises ValueError for anything else."""
+    match = _BITRATE.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"bitrate {value!r}: write it as 800k, 1.5M or 1500000")
+        raise ValueError(f"bitrate {text!r}: write it as 800k, 1.5M or 1500000")
     return round(float(match[1]) * _UNITS[match[2].lower()])
+
+
+def _bitrate(value: object) -> object:
+    """Texts are parsed here; values of other types are left to pydantic."""
+    return parse_bitrate(value) if isinstance(value, str) else value
 
 
 def _checked_size(text: str) -> str:
@@ -48,7 +53,7 @@ def _checked_url(text: str) -> str:
     return base_url(text)
 
 
-Bitrate = Annotated[int, BeforeValidator(parse_bitrate), Field(ge=20_000, le=100_000_000)]
+Bitrate = Annotated[int, BeforeValidator(_bitrate), Field(ge=MIN_BITRATE_BPS, le=MAX_BITRATE_BPS)]
 Size = Annotated[str, AfterValidator(_checked_size)]
 Url = Annotated[str, AfterValidator(_checked_url)]
 

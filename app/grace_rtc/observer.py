@@ -1,4 +1,4 @@
-"""What a live process tells: to the log, every event; to people, notices and a status line."""
+"""The observer of a live process: every event goes to the log, notices and a status line go to the terminal."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from grace_transport.event_log import Fact
 from grace_transport.runtime.process import ConnectionChanged, Notice, monotonic_us
 
 
-class Narrator:
-    """The observer of one process. `status`: whether status lines are wanted."""
+class ConsoleObserver:
+    """Logs what a sending or receiving process reports, and shows what people should see of it."""
 
     def __init__(self, by: str, log: LogWriter | None, status: bool, console: Console | None = None) -> None:
         self._by, self._log, self._status = by, log, status
@@ -35,7 +35,7 @@ class Narrator:
 
     @contextmanager
     def process(self, facts: Mapping[str, Fact]) -> Iterator[None]:
-        """Around all that the process does."""
+        """Surrounds all that the process does; logs its beginning with `facts`, and its end with the reason."""
         self._emit(monotonic_us(), "process_started", by=self._by, **facts)
         if self._line is not None:
             self._line.start()
@@ -50,9 +50,11 @@ class Narrator:
             self._emit(monotonic_us(), "process_ended", by=self._by, reason=self._reason)
 
     def ended_with(self, reason: str) -> None:
+        """Say why the process ends, where no exception does."""
         self._reason = reason
 
     def observe(self, event: SendingEvent | ReceivingEvent) -> None:
+        """Take one event of the process; others than those that concern log and terminal are not shown."""
         match event:
             case LiveEvent():
                 self._live(event)
@@ -76,8 +78,6 @@ class Narrator:
                 self._show_status(_sending(event))
             case ReceivingStatus():
                 self._show_status(_receiving(event))
-
-    # -- inside ----------------------------------------------------------------------------------------------------
 
     def _live(self, live: LiveEvent) -> None:
         match live.event:
@@ -156,7 +156,7 @@ def _receiving(status: ReceivingStatus) -> str:
     facts = [
         f"{status.codec} {_kbps(status.bitrate_bps)} kbit/s",
         f"{status.fps:.1f} fps",
-        "no picture yet" if status.size is None else f"{status.size[0]}x{status.size[1]}",
+        "no frame yet" if status.size is None else f"{status.size[0]}x{status.size[1]}",
         "loss ?" if status.loss is None else f"loss {status.loss:.1%}",
         *([] if status.partial is None else [f"{status.partial} partial"]),
         *([] if status.resyncs is None else [f"{status.resyncs} resyncs"]),
