@@ -13,7 +13,7 @@ Event_co = TypeVar("Event_co", covariant=True)
 """The union of a machine's events."""
 
 Datagram = TypeVar("Datagram")
-"""What a machine takes in and gives out: `bytes`, or a type that carries facts about them along."""
+"""The type of datagrams that a machine takes in and gives out: `bytes`, or one that carries facts about them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,7 @@ class NackRequester:
         if progress.retry_us is None or progress.retry_us > now_us:
             wanted &= ~progress.asked
         if not wanted and progress.total:
-            progress.new_us = None  # what was missing came: reordered, not lost
+            progress.new_us = None  # the missing packets came: they were reordered, not lost
             if progress.retry_us is not None and progress.retry_us <= now_us:
                 progress.retry_us = None
             return None

@@ -32,7 +32,7 @@ class PacketSent:
     sent_us: int
     size_bytes: int
     probe_cluster: int | None = None
-    padding: bool = False  # made up to fill a rate or a probe: no sign of what the application needs
+    padding: bool = False  # sent to fill a probe: it says nothing about what the application needs
 
 
 @dataclass(frozen=True, slots=True)

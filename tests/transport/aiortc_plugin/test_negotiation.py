@@ -1,4 +1,4 @@
-"""Laws of what stands in the SDP, and of who fits whom."""
+"""Laws of GRACE's entries in the SDP: their form, which of them fit, and hiding them from applications."""
 
 from __future__ import annotations
 

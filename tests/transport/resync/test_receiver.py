@@ -51,7 +51,7 @@ class Receiver:
         self.parent = 0
 
     def take(self, frame_id: int, parent: int, received: int = ALL, now_us: int = 0) -> tuple[Action, bool, int]:
-        """What was done with a frame, whether in sync, and the state reached (0: none)."""
+        """Handle a frame: the action, whether it was in sync, and the state reached (0: none)."""
         plan = self.machine.plan(frame(frame_id, parent, received), now_us)
         self.steps, self.parent = plan.steps, plan.parent
         name = 0

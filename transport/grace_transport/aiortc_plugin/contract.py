@@ -1,4 +1,4 @@
-"""What the plug-in and the two live ends know of each other: protocols, options and plain data. No aiortc, no pixels.
+"""The contract between the plug-in and the two live ends: protocols, options and plain data. No aiortc, no pixels.
 
 The live ends (`grace_sender.live`, `grace_receiver.live`) are in packages that transport must not import. They
 implement the protocols here, and the plug-in finds them by entry point (`installation.find_end`).
@@ -21,7 +21,7 @@ VideoFrame = Any
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What both ends of a call must share to decode each other; it stands in the SDP (docs/wire.md).
+    """The versions that both ends of a call must share to decode each other; the SDP carries them (docs/wire.md).
 
     bitstream: version of the payload format. profile: number of the codec profile. model: 32-bit checksum of its
     weights and entropy tables."""
@@ -109,7 +109,7 @@ class FindIdentity(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RtcOptions:
-    """How the GRACE streams of this process are sent and received.
+    """Options of all GRACE streams of this process.
 
     scheme: a row of SCHEMES that works live. controller: a row of CONTROLLERS, or package.module:Object.
     loss_control: the controller's answer to loss, by name; None: its default.

@@ -1,4 +1,4 @@
-"""How GRACE stands in the SDP, when two entries fit together, and what an application sees of it there.
+"""GRACE in the SDP: its entries, whether two of them fit together, and hiding them from the application.
 
 Versions, profile and model are in `fmtp`, so that peers that could not decode each other fall back before the call.
 
@@ -98,7 +98,7 @@ def codec_capability(entry: RTCRtpCodecParameters) -> RTCRtpCodecCapability:
 def extension_entry(known: Mapping[str, Sequence[RTCRtpHeaderExtensionParameters]]) -> RTCRtpHeaderExtensionParameters:
     """The entry of the transport-wide sequence number, under the first id that no medium uses.
 
-    Bundled media share one space of ids (RFC 9143 section 7)."""
+    Bundled media share one space of ids (RFC 9143)."""
     from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters
 
     taken = {extension.id for extensions in known.values() for extension in extensions}
@@ -108,7 +108,7 @@ def extension_entry(known: Mapping[str, Sequence[RTCRtpHeaderExtensionParameters
 
 
 def usable_parameters(parameters: RTCRtpSendParameters) -> RTCRtpSendParameters:
-    """What can be sent of what was agreed on: a peer without transport-wide sequence numbers gets the next codec.
+    """The parameters that can be used: without transport-wide sequence numbers the peer gets the next codec.
 
     GRACE needs them as a one-byte header extension (RFC 8285 section 4.2: ids 1 to 14)."""
     if any(found.uri == TRANSPORT_SEQ_URI and 1 <= found.id <= 14 for found in parameters.headerExtensions):

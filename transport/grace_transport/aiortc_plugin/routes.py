@@ -1,4 +1,4 @@
-"""Which GRACE streams are on which DTLS transport, and where a packet that arrives there goes.
+"""Routes packets that arrive on a DTLS transport to the GRACE streams on it.
 
 Owns finding our packets in a datagram; what is not ours goes on to aiortc. aiortc's own parser must not see our
 feedback: it reads every transport-layer feedback message (RFC 4585 section 6.2) as a list of lost packets. Datagrams

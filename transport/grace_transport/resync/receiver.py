@@ -25,7 +25,7 @@ REPEAT_US = 100_000  # unconfirmed reports are repeated after this silence, or t
 
 
 class Action(Enum):
-    """How a frame is handled."""
+    """The ways to handle a frame."""
 
     DECODE = "decode"  # decode against the reference that the sender used, or as a key frame
     GUESS = "guess"  # that reference is not here: decode against the newest own state (optimistic decoding)
@@ -112,7 +112,7 @@ class ReceiverResync:
         self.key_frames.set_rtt(rtt_us)
 
     def plan(self, frame: AssembledFrame, now_us: int) -> DecodePlan:
-        """How to decode `frame`. Raises ValueError if the one before was not concluded."""
+        """Plan the decoding of `frame`. Raises ValueError if the one before was not concluded."""
         if self._open is not None:
             raise ValueError(
                 f"frame {self._open.frame_id} was neither decoded nor lost, {frame.frame_id} cannot follow"

@@ -237,7 +237,7 @@ class SenderResync:
             name = parent
         return steps[::-1]
 
-    # -- what was sent
+    # -- frames that were sent
 
     def _check(self, frame_id: int, parent: int, total: int, key: bool) -> None:
         if self._last is not None and frame_id <= self._last:
@@ -301,7 +301,7 @@ class SenderResync:
         self._recipes[name] = (parent, frame_id, total, received)
         return name
 
-    # -- what came back
+    # -- reports that came back
 
     def _judge(self, report: FrameReport, now_us: int) -> Verdict:
         frame_id = report.frame_id

@@ -11,7 +11,7 @@ WINDOW_FRAMES = 64  # history that either end keeps: two seconds at 30 fps
 
 
 class StepKind(Enum):
-    """How a state follows from its parent and one frame."""
+    """The ways in which a state follows from its parent and one frame."""
 
     DECODE = "decode"  # entropy decoding, motion and residual decoders, over the payloads that the receiver used
     REPLAY = "replay"  # cached motion and residual of the complete frame are applied; nothing is decoded (paper B.1)
@@ -46,7 +46,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Retained:
-    """What later plans may need: these states, and the payloads (or latents) of frames from `oldest_frame_id` on."""
+    """Needed by later plans: these states, and the payloads (or latents) of frames from `oldest_frame_id` on."""
 
     lineages: frozenset[int]
     oldest_frame_id: int

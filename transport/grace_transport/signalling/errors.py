@@ -1,4 +1,4 @@
-"""What can go wrong between two ends of the signalling. `retry` says whether trying again later can help.
+"""Errors between the two ends of the signalling. `retry` says whether trying again later can help.
 
 SignallingError             anything below; `retry`, and `status`, the HTTP status that it is or would be
 +-- PeerUnreachableError    nobody answered: no connection, or no reply in time       retry

@@ -73,7 +73,7 @@ def parse_feedback(packet: RtcpPacket, newest_frame_id: int) -> FrameFeedback:
 
 
 def build_feedback(items: Iterable[Item], sender_ssrc: int, media_ssrc: int, max_bytes: int = MAX_BYTES) -> list[bytes]:
-    """As few RTCP packets as the items need, in order, each of about `max_bytes` at most (a single item may be larger).
+    """Pack items, in order, into as few RTCP packets of about `max_bytes` as they need; a single item may be larger.
 
     Raises ValueError for fields that do not fit."""
     packets: list[bytes] = []

@@ -111,7 +111,7 @@ def _find_one_byte(data: bytes, pos: int, end: int, wanted_id: int) -> int | Non
     while pos < end:
         header = data[pos]
         pos += 1
-        if header == 0:  # padding
+        if header == 0:  # a padding byte (RFC 8285 section 4)
             continue
         found_id, length = header >> 4, (header & 0x0F) + 1
         if found_id == 15:  # RFC 8285 section 4.2: processing stops at id 15
@@ -126,7 +126,7 @@ def _find_one_byte(data: bytes, pos: int, end: int, wanted_id: int) -> int | Non
 
 def _find_two_byte(data: bytes, pos: int, end: int, wanted_id: int) -> int | None:
     while pos < end:
-        if data[pos] == 0:  # padding
+        if data[pos] == 0:  # a padding byte (RFC 8285 section 4)
             pos += 1
             continue
         if pos + 2 > end or pos + 2 + data[pos + 1] > end:
