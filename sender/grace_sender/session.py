@@ -312,7 +312,7 @@ class SenderSession:
                 case FrameReport():
                     self._resync.on_report(message, now_us)
                 case Pli():
-                    self._resync.on_key_frame_request(message, now_us)
+                    self._resync.on_pli(message, now_us)
                 case Nack():
                     self._retransmit(message, now_us)
 

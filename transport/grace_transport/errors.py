@@ -6,7 +6,7 @@ TransportError
 
 
 class TransportError(Exception):
-    """Anything the transport raises on purpose."""
+    """Base of the exceptions that the transport raises on purpose."""
 
 
 class WireFormatError(TransportError):

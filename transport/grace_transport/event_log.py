@@ -1,4 +1,4 @@
-"""Where the events of a call are written: an interface for all that has something to log, live and in the lab.
+"""The interface to which the events of a call are written, live and in the lab.
 
 Owns one protocol. The schema of events, files and readers are in `grace_lab.log`.
 """
@@ -14,4 +14,6 @@ Fact = int | float | str | bool | None
 class EventLog(Protocol):
     """A sink for named events. `at_us` is in microseconds of the call's clock."""
 
-    def emit(self, at_us: int, name: str, **facts: Fact) -> None: ...
+    def emit(self, at_us: int, name: str, **facts: Fact) -> None:
+        """Write one event with its facts."""
+        ...

@@ -99,7 +99,7 @@ class SendingEnd:
             if isinstance(item, FrameReport):
                 self.machine.on_report(item, now_us)
             else:
-                self.machine.on_key_frame_request(item, now_us)
+                self.machine.on_pli(item, now_us)
         self.forget()
 
     def forget(self) -> None:

@@ -293,7 +293,7 @@ def test_memory_is_bounded_without_any_report() -> None:
 
 def test_request_gets_a_key_frame() -> None:
     sender, _ = call(5)
-    sender.on_key_frame_request(Pli(3), 1000 * MS)
+    sender.on_pli(Pli(3), 1000 * MS)
     assert sender.plan_next(1000 * MS).key
     assert sender.next_event() == KeyFrameForced(Verdict.KEY_REQUESTED, 3)
 
@@ -302,9 +302,9 @@ def test_request_is_not_answered_while_a_key_frame_is_on_its_way() -> None:
     sender, _ = call(5)
     sender.set_rtt(100 * MS)
     sender.on_encoded(5, 0, TOTAL, True, 1000 * MS)
-    sender.on_key_frame_request(Pli(4), 1149 * MS)
+    sender.on_pli(Pli(4), 1149 * MS)
     assert not sender.plan_next(1149 * MS).key
-    sender.on_key_frame_request(Pli(4), 1150 * MS)
+    sender.on_pli(Pli(4), 1150 * MS)
     assert sender.plan_next(1150 * MS).key
 
 
@@ -313,7 +313,7 @@ def test_request_that_knows_of_the_key_frame_is_answered_sooner() -> None:
     sender.set_rtt(100 * MS)
     sender.on_encoded(5, 0, TOTAL, True, 1000 * MS)
     encode(sender, 6, 1000 * MS)
-    sender.on_key_frame_request(Pli(6), 1100 * MS)
+    sender.on_pli(Pli(6), 1100 * MS)
     assert sender.plan_next(1100 * MS).key
 
 
@@ -322,7 +322,7 @@ def test_no_peer_gets_a_key_frame_for_every_frame() -> None:
     keys = 0
     for frame_id in range(1, 31):
         now_us = frame_id * 33 * MS
-        sender.on_key_frame_request(Pli(frame_id + 1000), now_us)
+        sender.on_pli(Pli(frame_id + 1000), now_us)
         sender.on_report(FrameReport(frame_id - 1, 1, 0, 0), now_us)
         keys += sender.plan_next(now_us).key
         encode(sender, frame_id, now_us)

@@ -192,10 +192,10 @@ class SenderResync:
             self._explain(now_us)
         return verdict
 
-    def on_key_frame_request(self, request: Pli, now_us: int) -> None:
+    def on_pli(self, pli: Pli, now_us: int) -> None:
         """The next frame will be a key frame, unless one is on its way that the receiver cannot know of yet."""
-        if not self._key_on_its_way(now_us, known=request.last_frame_id >= (self._key_frame or 0)):
-            self._enter(Verdict.KEY_REQUESTED, request.last_frame_id)
+        if not self._key_on_its_way(now_us, known=pli.last_frame_id >= (self._key_frame or 0)):
+            self._enter(Verdict.KEY_REQUESTED, pli.last_frame_id)
 
     def retained(self) -> Retained:
         """The states and frames that the codec driver must keep; it may drop all others."""

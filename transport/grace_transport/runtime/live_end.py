@@ -1,6 +1,6 @@
-"""What the two live ends of a stream share: a session on real time, a codec on a thread of its own, and an observer.
+"""The common part of both live ends of a stream: a session in real time, a codec on its own thread, an observer.
 
-Owns the wiring, and what happens when something raises: it is logged and told to the observer, and the call goes on.
+Owns the wiring, and the answer to exceptions: they are logged and told to the observer, and the call goes on.
 Refuses to know which of the two ends it serves and what the events of its session mean.
 """
 
@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from grace_transport.clock import AsyncioClock
 from grace_transport.host import Host
@@ -18,28 +18,37 @@ from grace_transport.machine import Machine
 from grace_transport.runtime.safe_clock import SafeClock
 from grace_transport.runtime.worker import Worker
 
-Event = TypeVar("Event")
+Event = TypeVar("Event", bound="TimedEvent")
 Result = TypeVar("Result")
 
-CLOSE_TIMEOUT_S: Final = 5.0  # for the job that runs: a frame, or the loading of a model
+CLOSE_TIMEOUT_S: Final = 5.0  # how long to wait for the running job: a frame, or the loading of a model
 LOUD_FAILURES: Final = 3
 EVERY_FAILURES: Final = 100
-"""The first LOUD_FAILURES are logged, and then each of so many: a codec that fails for every frame must not fill a
-disk. The observer is told of all of them."""
+"""The first LOUD_FAILURES failures are logged, then one in EVERY_FAILURES: a codec that fails for every frame must not
+fill a disk. The observer is told of all of them."""
 
 _logger = logging.getLogger(__name__)
 
 
+class TimedEvent(Protocol):
+    """Any event of a session or a live end: a dataclass with the time when it happened."""
+
+    @property
+    def at_us(self) -> int:
+        """CLOCK_MONOTONIC in microseconds."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LiveEvent:
-    """What an observer gets: an event of a session or of the live end around it, on the event loop's thread.
+    """An event of a session, or of the live end around it, as an observer gets it on the event loop's thread.
 
     end: "sender" or "receiver". ssrc: of the stream. event: one of `grace_sender.live.events.LiveSenderEvent` or
     `grace_receiver.live.events.LiveReceiverEvent`; its `at_us` is CLOCK_MONOTONIC in microseconds."""
 
     end: str
     ssrc: int
-    event: object
+    event: TimedEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,7 @@ class LiveEnd(Generic[Event]):
         self._worker = Worker(f"grace-{'encoder' if end == 'sender' else 'decoder'}-{ssrc:08x}")
 
     def now_us(self) -> int:
+        """CLOCK_MONOTONIC in microseconds."""
         return self._clock.now_us()
 
     def receive(self, data: bytes) -> None:
@@ -125,7 +135,7 @@ class LiveEnd(Generic[Event]):
         if not self._worker.submit(job, on_done, on_error):
             on_error(RuntimeError("too many jobs wait"))
 
-    def tell(self, event: object) -> None:
+    def tell(self, event: TimedEvent) -> None:
         """Give the observer an event, if there is an observer; what it raises is logged."""
         if self._observer is not None:
             try:

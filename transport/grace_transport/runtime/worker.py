@@ -13,7 +13,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import partial
+from typing import TypeVar
 from weakref import WeakSet
 
 T = TypeVar("T")
@@ -48,9 +49,9 @@ class Worker:
             try:
                 result = job()
             except Exception as error:
-                self._deliver(failed, error)
+                self._deliver(partial(failed, error))
             else:
-                self._deliver(done, result, (time.monotonic_ns() - begin_ns) // 1000)
+                self._deliver(partial(done, result, (time.monotonic_ns() - begin_ns) // 1000))
 
         self._jobs.put(run)
         return True
@@ -83,12 +84,12 @@ class Worker:
             job()
         self._on_loop(self._ended.set)
 
-    def _deliver(self, callback: Callable[..., None], *arguments: Any) -> None:
-        def call() -> None:
+    def _deliver(self, callback: Callable[[], None]) -> None:
+        def unless_closed() -> None:
             if not self._closing:
-                callback(*arguments)
+                callback()
 
-        self._on_loop(call)
+        self._on_loop(unless_closed)
 
     def _on_loop(self, callback: Callable[[], None]) -> None:
         try:

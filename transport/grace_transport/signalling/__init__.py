@@ -1,4 +1,4 @@
-"""Signalling: one offer and one answer over HTTP, with a shared token. docs/signalling.md."""
+"""Signalling: one offer and one answer over HTTP, guarded by a shared token (docs/signalling.md)."""
 
 from grace_transport.signalling.address import base_url, is_loopback, parse_host_port
 from grace_transport.signalling.client import SignallingClient

@@ -1,4 +1,4 @@
-"""Where to listen and whom to call, as people write it: HOST:PORT and http://HOST:PORT."""
+"""Addresses as people write them: HOST:PORT to listen on, http://HOST:PORT to call."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 
 
 def parse_host_port(text: str) -> tuple[str, int]:
-    """`127.0.0.1:8080`, `[::1]:8080`, `name:8080`; `:8080` is every address. ValueError with what to write instead."""
+    """`127.0.0.1:8080`, `[::1]:8080`, `name:8080`; `:8080` is every address.
+
+    Raises ValueError, which says what to write instead."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise ValueError(f"{text!r} is no HOST:PORT; write something like 127.0.0.1:8080")
@@ -19,7 +21,7 @@ def parse_host_port(text: str) -> tuple[str, int]:
 
 
 def base_url(text: str) -> str:
-    """A signalling address without its trailing slash; ValueError where it is not http:// or https:// and a host."""
+    """An address without its trailing slash. Raises ValueError unless it is http:// or https:// and a host."""
     try:
         parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -31,7 +33,7 @@ def base_url(text: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host` (an address or `localhost`; other names may mean anything)."""
+    """Whether only this machine can reach `host`: a loopback address or `localhost`. Other names may mean any host."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

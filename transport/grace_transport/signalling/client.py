@@ -1,4 +1,4 @@
-"""Places a call: one offer over HTTP, one answer back. Refuses to retry: `SignallingError.retry` tells the caller."""
+"""Places a call: one offer over HTTP, one answer back. It never retries; `SignallingError.retry` says who may."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ CONNECT_TIMEOUT_S = 5.0
 
 
 class SignallingClient:
-    """Speaks to one server. Close it, or use it as `async with`. Raises SignallingError and nothing else."""
+    """A client of one server. Close it, or use `async with`. Its requests raise SignallingError and nothing else."""
 
     def __init__(self, url: str, token: str | None = None, *, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
-        """`url` as in http://host:port. ValueError where it is none."""
+        """`url` is like http://host:port. Raises ValueError for anything else."""
         self.url = base_url(url)
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S)
         self._http: aiohttp.ClientSession | None = None
 
     async def offer(self, sdp: str, session_id: str) -> str:
-        """The answer's SDP. `session_id` names the call, so that it can be restarted and ended."""
+        """Send an offer, return the answer's SDP. `session_id` names the call, by which it is restarted or ended."""
         offer = Offer(sdp=sdp, session=session_id)
         body = await self._ask("POST", "/offer", offer.model_dump_json().encode())
         try:
@@ -42,7 +42,7 @@ class SignallingClient:
             raise self._garbled(str(error)) from error
 
     async def hang_up(self, session_id: str) -> None:
-        """End the call `session_id`; ending one that is not there is no error."""
+        """End the call `session_id`. It is no error if there is no such call."""
         await self._ask("DELETE", f"/session/{session_id}")
 
     async def health(self) -> None:

@@ -1,4 +1,4 @@
-"""What is said over HTTP: one offer, one answer, one error. Owns forms and limits; knows not what an SDP means."""
+"""The messages over HTTP: offer, answer and error. Owns their form and limits; refuses to know what an SDP means."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Offer(BaseModel):
-    """`POST /offer`. All candidates stand in the SDP; a session that is offered again is restarted."""
+    """The body of `POST /offer`. All candidates are in the SDP; an offer for a session that exists restarts it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,7 +36,7 @@ class Answer(BaseModel):
 
 
 class Fault(BaseModel):
-    """The body of every reply that is not 2xx: what is wrong, where, and what to do next."""
+    """The body of every reply with a status other than 2xx: what is wrong, where, and what to do next."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,7 +44,7 @@ class Fault(BaseModel):
 
 
 def read_message(model: type[M], body: bytes) -> M:
-    """A message from the peer's bytes; ValueError with one line that says what is wrong (and repeats no input)."""
+    """Parse a message of the peer's. Raises ValueError with one line that says what is wrong and repeats no input."""
     try:
         return model.model_validate_json(body)
     except ValidationError as error:

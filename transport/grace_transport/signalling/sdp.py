@@ -1,4 +1,4 @@
-"""Which video codec an SDP answer chose. A stranger's text: bounded work, raises nothing."""
+"""Finds the video codec that an SDP answer chose. The text may be hostile: work is bounded, and nothing raises."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _VIDEO: Final = re.compile(r"^m=video (\d+) \S+ (\d+)", re.MULTILINE)
 
 
 def chosen_video_codec(answer: str) -> str:
-    """The codec's name as in the SDP, "" where there is no video or it was refused (port 0)."""
+    """The codec's name as in the SDP; "" if there is no video, or it was refused (port 0, RFC 3264 section 6)."""
     line = _VIDEO.search(answer)
     if line is None or line[1] == "0":
         return ""

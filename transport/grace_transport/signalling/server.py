@@ -1,4 +1,6 @@
-"""Takes calls: offers over HTTP to a handler, its answers back. Owns the token, limits and the form of errors.
+"""Takes calls: gives offers that come over HTTP to a handler, and returns its answers.
+
+Owns the token, limits and the form of errors.
 
 POST /offer          {"sdp", "type": "offer", "session"} -> {"sdp", "type": "answer"}
 DELETE /session/ID   ends a call
@@ -24,7 +26,7 @@ from grace_transport.signalling.tokens import TOKEN_VARIABLE, check_open_door, i
 _log = logging.getLogger(__name__)
 
 BODY_TIMEOUT_S = 10.0
-HANDLER_TIMEOUT_S = 40.0  # longer than a client waits: its impatience is what ends a slow call
+HANDLER_TIMEOUT_S = 40.0  # longer than a client waits, so that the client ends a slow call
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -37,7 +39,7 @@ class Caller:
 
 
 class CallHandler(Protocol):
-    """What takes the calls. A SignallingError it raises is the reply; anything else is a bug, logged, and a 500."""
+    """Takes the calls. A SignallingError that it raises becomes the reply; any other exception is a bug (500)."""
 
     async def on_offer(self, offer: Offer, caller: Caller) -> str:
         """The answer's SDP. An offer for a session that is known restarts it."""
@@ -59,18 +61,20 @@ class SignallingServer:
         no_token: bool = False,
         routes: Iterable[web.RouteDef] = (),
     ) -> None:
-        """`no_token` allows to listen beyond loopback without a token. `routes` are served besides, token and all."""
+        """`no_token` allows to listen beyond loopback without a token. `routes` are served under the same guards."""
         self._handler = handler
         self._token = token
         self._no_token = no_token
         self._routes = tuple(routes)
         self._runner: web.AppRunner | None = None
-        self.port = 0  # the one listened on, once started
+        self.port = 0  # the port that is listened on, once started
 
     async def start(self, host: str, port: int) -> None:
-        """Listen; port 0 takes a free one. ValueError for an open door, OSError where the address cannot be had."""
+        """Listen on an address; port 0 takes a free one.
+
+        Raises ValueError if anyone could call without a token, and OSError if the address cannot be had."""
         check_open_door(host, self._token, self._no_token)
-        # Without a token the only guard is that one must be on this machine, and a web page in its browser is, too.
+        # Without a token the only guard is that callers are on this machine; but so is a web page in its browser.
         guards = [_only_loopback_names] if self._token is None and is_loopback(host) else []
         app = web.Application(middlewares=[_errors_as_json, *guards, self._authorize], client_max_size=MAX_BODY_BYTES)
         app.add_routes(
@@ -92,6 +96,7 @@ class SignallingServer:
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
+        """Close all connections. Idempotent."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -104,7 +109,7 @@ class SignallingServer:
         return await handler(request)
 
     async def _offer(self, request: web.Request) -> web.Response:
-        # Also keeps foreign web pages out: with this type a browser asks first, and is told nothing.
+        # This also keeps foreign web pages out: browsers send this type only after a preflight request, which fails.
         if request.content_type != "application/json":
             raise OfferRefusedError("an offer is application/json", 415)
         async with asyncio.timeout(BODY_TIMEOUT_S):
@@ -157,7 +162,7 @@ async def _errors_as_json(request: web.Request, handler: _Handler) -> web.Stream
 
 @web.middleware
 async def _only_loopback_names(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """A page that rebinds its own name to 127.0.0.1 still sends that name."""
+    """Refuse foreign host names: a web page that rebinds its own name to 127.0.0.1 still sends that name."""
     host = request.url.host or ""
     if not is_loopback(host):
         raise OfferRefusedError(f"without a token calls come by 127.0.0.1 or localhost, not by {host[:100]!r}", 403)

@@ -1,4 +1,4 @@
-"""The shared secret of a call's processes: where it comes from, and when it may be missing."""
+"""The shared secret of a call's processes: where it is taken from, and when a server may do without."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FORM = re.compile(r"[!-~]{8,256}")
 
 
 def find_token(given: str | None, environment: Mapping[str, str] = os.environ) -> str | None:
-    """The token of the flag, or of GRACE_TOKEN, or None. ValueError where it cannot stand in an HTTP header."""
+    """The token from the flag `given`, else from GRACE_TOKEN, else None. Raises ValueError if its form is wrong."""
     token = given if given is not None else environment.get(TOKEN_VARIABLE) or None
     if token is not None and not _FORM.fullmatch(token):
         raise ValueError(
@@ -25,7 +25,7 @@ def find_token(given: str | None, environment: Mapping[str, str] = os.environ) -
 
 
 def check_open_door(host: str, token: str | None, no_token: bool) -> None:
-    """ValueError where anyone who reaches `host` could place calls and nobody said so."""
+    """Raise ValueError if anyone who reaches `host` could place calls, and `no_token` does not allow that."""
     if token is None and not no_token and not is_loopback(host):
         raise ValueError(
             f"listening on {host} without a token lets everyone who reaches it place calls: set {TOKEN_VARIABLE} or "
@@ -34,6 +34,6 @@ def check_open_door(host: str, token: str | None, no_token: bool) -> None:
 
 
 def is_authorized(header: str | None, token: str) -> bool:
-    """Whether an Authorization header carries the token; takes as long for a near miss as for a far one."""
+    """Whether an Authorization header carries the token. The comparison takes the same time wherever they differ."""
     expected = f"Bearer {token}".encode("ascii")
     return hmac.compare_digest((header or "").encode("utf-8", "surrogateescape"), expected)
