@@ -17,8 +17,10 @@ class AsyncioClock:
         self._loop = loop or asyncio.get_running_loop()
 
     def now_us(self) -> int:
+        """CLOCK_MONOTONIC in microseconds."""
         return time.monotonic_ns() // 1000
 
     def call_at(self, at_us: int, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        """Call back once, on the loop's thread, not before `at_us`."""
         # Rounded up to milliseconds, which both loops can do: a timer must not fire before the time that was asked for.
         return self._loop.call_later(max(0, math.ceil((at_us - self.now_us()) / 1000)) / 1000, callback)

@@ -17,7 +17,9 @@ Datagram = TypeVar("Datagram")
 class TimerHandle(Protocol):
     """A timer that was set, as `asyncio.TimerHandle`."""
 
-    def cancel(self) -> None: ...
+    def cancel(self) -> None:
+        """The callback will not be called. Does nothing if it was called already."""
+        ...
 
 
 class Clock(Protocol):

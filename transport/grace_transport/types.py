@@ -44,7 +44,7 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class RateTarget:
-    """What congestion control allows: media bitrate, and the rate at which the pacer may let packets go."""
+    """The rates that congestion control allows: the media bitrate, and the rate at which the pacer sends packets."""
 
     bitrate_bps: int
     pacing_bps: int
@@ -52,7 +52,7 @@ class RateTarget:
 
 @dataclass(frozen=True, slots=True)
 class ProbeCluster:
-    """A burst that congestion control asks for to find out about more bandwidth (`design`: libwebrtc probing)."""
+    """A burst of packets at `bitrate_bps`, by which congestion control probes for more bandwidth (as libwebrtc)."""
 
     cluster_id: int
     bitrate_bps: int

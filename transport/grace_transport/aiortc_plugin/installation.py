@@ -145,6 +145,7 @@ class _Patches:
         setattr(owner, name, value)
 
     def restore(self) -> None:
+        """Put everything back, the last replacement first."""
         while self._originals:
             owner, name, value = self._originals.pop()
             setattr(owner, name, value)
@@ -173,9 +174,11 @@ class _Plugin:
         self._patches = _Patches()
 
     def restore(self) -> None:
+        """Leave aiortc as it was."""
         self._patches.restore()
 
     def apply(self) -> None:
+        """Make all replacements, or none if one of them fails."""
         try:
             self._describe()
             self._negotiate()

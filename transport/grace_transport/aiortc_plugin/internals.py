@@ -61,10 +61,12 @@ class SenderInternals:
 
     @property
     def track(self) -> MediaStreamTrack | None:
+        """The track to send; `replaceTrack` may change it, or take it away."""
         track: MediaStreamTrack | None = self._get("track")
         return track
 
     def end_track(self) -> None:
+        """Stop the track and let go of it."""
         if (track := self.track) is not None:
             track.stop()
             self._set("track", None)

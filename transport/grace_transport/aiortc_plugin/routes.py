@@ -71,33 +71,41 @@ class Routes:
         self._by_transport: WeakKeyDictionary[RTCDtlsTransport, _Streams] = WeakKeyDictionary()
 
     def add_outgoing(self, transport: RTCDtlsTransport, ssrc: int, stream: OutgoingStream) -> None:
+        """Feedback about `ssrc` goes to this stream from now on."""
         self._streams(transport).outgoing[ssrc] = stream
 
     def remove_outgoing(self, transport: RTCDtlsTransport, ssrc: int) -> None:
+        """The stream has ended. It is no error if there is none."""
         self._streams(transport).outgoing.pop(ssrc, None)
 
     def outgoing(self, transport: RTCDtlsTransport, ssrc: int) -> OutgoingStream | None:
+        """The stream that sends under `ssrc`, if there is one."""
         return self._streams(transport).outgoing.get(ssrc)
 
     def add_incoming(self, transport: RTCDtlsTransport, receiver: RTCRtpReceiver, stream: IncomingStream) -> None:
+        """RTP packets of the stream's payload type that aiortc routes to `receiver` go to it from now on."""
         streams = self._streams(transport)
         streams.incoming[receiver] = stream
         streams.payload_types.add(stream.payload_type)
 
     def incoming(self, receiver: RTCRtpReceiver) -> IncomingStream | None:
+        """The stream of a receiver, if it has one."""
         streams = self._by_transport.get(receiver.transport)
         return None if streams is None else streams.incoming.get(receiver)
 
     def remove_incoming(self, receiver: RTCRtpReceiver) -> IncomingStream | None:
+        """Take out the stream of a receiver and return it, if it has one."""
         streams = self._by_transport.get(receiver.transport)
         return None if streams is None else streams.incoming.pop(receiver, None)
 
     def all(self) -> Iterator[OutgoingStream | IncomingStream]:
+        """All streams of all transports."""
         for streams in list(self._by_transport.values()):
             yield from list(streams.outgoing.values())
             yield from list(streams.incoming.values())
 
     def clear(self) -> None:
+        """Forget all streams."""
         self._by_transport.clear()
 
     def take_rtp(self, transport: RTCDtlsTransport, data: bytes) -> bool:

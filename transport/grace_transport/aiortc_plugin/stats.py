@@ -61,9 +61,13 @@ class ReceiverStats:
 class StatsReport(Protocol):
     """An `aiortc.RTCStatsReport`, as far as it is needed here: entries are dataclasses with a `type`."""
 
-    def values(self) -> Iterable[Any]: ...
+    def values(self) -> Iterable[Any]:
+        """All entries."""
+        ...
 
-    def add(self, stats: Any) -> None: ...
+    def add(self, stats: Any) -> None:
+        """Add an entry, in place of one with the same id."""
+        ...
 
 
 Report = TypeVar("Report", bound=StatsReport)

@@ -136,6 +136,7 @@ class NoDecoder:
     An exception would end aiortc's decoder thread, and with it the way in which a track learns of its end."""
 
     def decode(self, frame: object) -> list[VideoFrame]:
+        """No frames, whatever the data."""
         return []
 
 
@@ -159,6 +160,7 @@ class IncomingStream:
 
     @property
     def payload_type(self) -> int:
+        """Of the stream's RTP packets."""
         return self._stream.payload_type
 
     def serves(self, ssrc: int | None) -> bool:

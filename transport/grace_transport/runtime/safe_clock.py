@@ -20,9 +20,11 @@ class SafeClock:
         self._on_error = on_error
 
     def now_us(self) -> int:
+        """The time of the clock inside."""
         return self._clock.now_us()
 
     def call_at(self, at_us: int, callback: Callable[[], None]) -> TimerHandle:
+        """Run `callback` once, not before `at_us`, as `run` does."""
         return self._clock.call_at(at_us, lambda: self.run(callback))
 
     def run(self, callback: Callable[[], None], retry: Callable[[], None] | None = None) -> None:

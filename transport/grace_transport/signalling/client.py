@@ -50,6 +50,7 @@ class SignallingClient:
         await self._ask("GET", "/health")
 
     async def close(self) -> None:
+        """Close the connections. Idempotent."""
         if self._http is not None:
             await self._http.close()
             self._http = None
