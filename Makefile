@@ -1,16 +1,20 @@
-# make test, make demo: each does all its own set-up on a fresh machine.
+# make test, make fast, make demo: each does all its own set-up on a fresh machine.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # The CPU build of torch is pinned: the default wheel brings gigabytes of CUDA. To train on a GPU: make TORCH=torch setup
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test docs lint types contracts unit setup clean
+.PHONY: demo test fast docs lint types contracts unit setup clean
 
 demo: setup
 	$(BIN)/grace-rtc demo
 
 test: setup lint types contracts unit
+
+# Units and laws: no live call, no training, no closed-loop scenario.
+fast: setup
+	$(BIN)/pytest -q -n 2 -m "not live and not slow"
 
 docs: setup
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'

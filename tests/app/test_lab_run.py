@@ -46,6 +46,7 @@ def test_same_request_gives_the_same_log_bytes(tmp_path: Path) -> None:
     assert logs[0] == logs[1]
 
 
+@pytest.mark.slow
 def test_mahimahi_service_and_token_bucket_carry_about_the_same(tmp_path: Path) -> None:
     rates = [
         run_call(CallRequest(scheme="stub", video="builtin:talk", trace="fcc-1", size=(64, 64), seconds=5, service=s))
@@ -55,6 +56,7 @@ def test_mahimahi_service_and_token_bucket_carry_about_the_same(tmp_path: Path) 
     assert 0.7 < bucket / opportunities < 1.4
 
 
+@pytest.mark.slow
 def test_command_writes_results_logs_and_json(tmp_path: Path) -> None:
     result = lab_run(
         "--scheme", "stub", "--video", "builtin:talk", "--size", "64x64", "--seconds", "1", "--trace", "lte-1",

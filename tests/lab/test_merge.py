@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from grace_codec.baselines.stub import StubCodec
@@ -209,7 +209,6 @@ LINES = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(lines=LINES)
 def test_any_logs_merge_or_are_a_log_error(lines: list[tuple[int, str, dict[str, Fact]]]) -> None:
     log = SessionLog()

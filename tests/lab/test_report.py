@@ -168,7 +168,7 @@ def test_log_outside_the_run_is_not_read(tmp_path: Path) -> None:
     assert read_run(folder)[0].log_path is None
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),

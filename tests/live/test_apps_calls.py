@@ -12,8 +12,6 @@ from grace_lab.log.schema import Event
 
 from .apps import PATIENCE_S, SMALL, App, apps, free_port, receiver, sender
 
-pytestmark = pytest.mark.live
-
 
 def pictures(path: Path) -> int:
     with av.open(str(path)) as container:

@@ -22,7 +22,6 @@ FLAGS = (
 )  # fmt: skip
 
 
-@pytest.mark.live
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium here")
 async def test_browser_calls_and_its_camera_is_recorded(tmp_path: Path) -> None:
     assert CHROMIUM is not None

@@ -21,7 +21,6 @@ from grace_rtc.errors import DemoError
 
 pytest.importorskip("aiortc")
 pytest.importorskip("plotly")
-pytestmark = pytest.mark.live
 
 PATIENCE_S = 300.0  # a guard against waiting for ever; no verdict depends on it
 

@@ -23,8 +23,6 @@ from grace_transport.signalling import OfferRefusedError, PeerUnavailableError, 
 
 from .relay_peers import TOKEN, Receiver, calling, received, relayed
 
-pytestmark = pytest.mark.live
-
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
     "uvloop": uvloop.new_event_loop,

@@ -12,8 +12,6 @@ import pytest
 
 from .relay_peers import TOKEN
 
-pytestmark = pytest.mark.live
-
 TOP = Path(__file__).parents[2]
 SCRIPT = TOP / "netsim" / "netns.sh"
 PYTHON = sys.executable

@@ -13,8 +13,6 @@ from grace_lab.log.file import read_log
 
 from .relay_peers import TOKEN, calling, received
 
-pytestmark = pytest.mark.live
-
 
 @pytest.mark.parametrize(("options", "number"), [([], signal.SIGINT), (["--event-loop", "uvloop"], signal.SIGTERM)])
 async def test_process_carries_a_call_and_ends_at_a_signal(

@@ -26,7 +26,6 @@ from grace_transport import aiortc_plugin as rtc
 
 from .rtc_calls import LOOPS, Call, MovingTrack, Observed, call_of, connect, losing, run_on, stats_of, until
 
-pytestmark = pytest.mark.live
 POINT = "OperatingPointChanged"
 
 

@@ -36,9 +36,6 @@ def seen() -> Iterator[Observed]:
     rtc.uninstall()
 
 
-pytestmark = pytest.mark.live
-
-
 def garbage(generator: random.Random, ssrc: int) -> Iterator[bytes]:
     """RTP of the stream with every kind of damage behind a good header, and beside it."""
     head = struct.pack("!BBHII", 0x80, 103, 1, 2, ssrc)

@@ -166,7 +166,7 @@ def test_idle_opportunities_are_skipped_but_counted() -> None:
     arrivals=st.lists(st.tuples(st.integers(0, 200_000), st.integers(0, 1472)), max_size=40).map(sorted),
     repeat=st.booleans(),
 )
-@run_with(max_examples=60, deadline=None)
+@run_with(max_examples=60)
 def test_skipping_idle_opportunities_changes_nothing(
     times: list[int], arrivals: list[tuple[int, int]], repeat: bool
 ) -> None:
@@ -187,7 +187,7 @@ def test_skipping_idle_opportunities_changes_nothing(
     source=st.sampled_from(["trace", "rates", "rate", "none"]),
     queue=st.sampled_from(["droptail", "drophead", "codel", "infinite"]),
 )
-@run_with(max_examples=80, deadline=None)
+@run_with(max_examples=80)
 def test_how_late_the_host_calls_changes_no_time(
     arrivals: list[tuple[int, int]], wakes: list[int], source: str, queue: str
 ) -> None:

@@ -250,7 +250,7 @@ _events = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(_events, max_size=60))
 def test_everything_leaves_once_and_the_pacer_never_spins(events: list[tuple[str, int, Priority]]) -> None:
     pacer: Pacer[int] = Pacer(BPS)

@@ -161,7 +161,7 @@ def test_payloads_of_two_versions_do_not_mix(clip: VideoClip, codec: H265Codec) 
     assert set(decoded.rejected) == {1}
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     frame_id=st.integers(-3, 40),
     key=st.booleans(),

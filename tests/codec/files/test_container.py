@@ -90,7 +90,7 @@ def test_a_damaged_frame_is_refused_and_the_others_are_not(tmp_path: Path) -> No
     assert reader.frame(1).total == 3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_change_is_refused_or_harmless(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     path = written(tmp_path_factory.mktemp("fuzz") / "a.grc")

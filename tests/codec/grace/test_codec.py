@@ -155,7 +155,7 @@ def test_payloads_of_another_profile_or_picture_size_are_rejected(codec: GraceCo
     assert all("checksum" in reason for reason in shown.rejected.values())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.dictionaries(st.integers(-2, 130), st.binary(max_size=60), max_size=4), st.integers(-1, 200), st.booleans())
 def test_hostile_payloads_never_raise(
     codec: GraceCodec, coded: list[CodedFrame], payloads: dict[int, bytes], total: int, key: bool
@@ -165,7 +165,7 @@ def test_hostile_payloads_never_raise(
     assert set(shown.rejected) == set(payloads)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.integers(0, 5), st.integers(0, 10**6))
 def test_a_damaged_payload_is_left_out_and_the_others_are_used(
     codec: GraceCodec, coded: list[CodedFrame], which: int, bit: int
@@ -218,6 +218,7 @@ def test_patches_reach_the_receiver_and_their_loss_is_no_error(room: int) -> Non
     assert not without.rejected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [Budget(350), Budget(700), Budget(2000, 400)])
 def test_every_region_is_refreshed_although_the_sender_skips_frames(budget: Budget) -> None:
     """Three regions; every third frame is coded, as when the encoder or the network is too slow for all of them."""

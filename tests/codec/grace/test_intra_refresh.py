@@ -41,7 +41,7 @@ def test_a_picture_of_another_size_is_refused() -> None:
     assert decode_still(STILL, 64, 64) is None
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.binary(max_size=100) | st.builds(lambda k: STILL[:k], st.integers(0, len(STILL) - 1)))
 def test_garbage_gives_no_picture_and_no_exception(data: bytes) -> None:
     shown = decode_still(data, 96, 64)

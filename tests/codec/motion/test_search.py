@@ -100,7 +100,7 @@ def test_nothing_received_is_no_motion() -> None:
     assert not fill_gaps(field(64, 64, 9, 9), np.zeros((4, 4), bool)).any()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1), rows=st.integers(4, 7), columns=st.integers(4, 7))
 def test_any_field_within_bounds_compensates(seed: int, rows: int, columns: int) -> None:
     rng = np.random.default_rng(seed)

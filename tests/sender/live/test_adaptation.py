@@ -247,7 +247,7 @@ def test_failed_try_goes_back_where_it_was_good_and_waits_twice_as_long() -> Non
     assert all(b == pytest.approx(2 * a, rel=0.1) for a, b in pairwise(waits))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(sources.filter(lambda s: s.width > 100 and s.height > 100), st.floats(1e-3, 10.0), st.floats(1e-3, 10.0))
 def test_constant_load_is_never_answered_with_oscillation(
     source: OperatingPoint, us_per_pixel: float, guess: float
@@ -266,7 +266,7 @@ def test_constant_load_is_never_answered_with_oscillation(
     assert path == sorted(path, reverse=True) or path == sorted(path)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.floats(0, 80_000), st.floats(0.01, 1.0))
 def test_tries_that_fail_become_rare_under_any_constant_load(fixed_us: float, us_per_pixel: float) -> None:
     adaptation = Adaptation(TALK)
@@ -278,7 +278,7 @@ def test_tries_that_fail_become_rare_under_any_constant_load(fixed_us: float, us
     assert downs <= 9  # after 3 s, 6 s, 12 s ... in a quarter of an hour
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["encoded", "skipped", "bitrate"]), st.integers(0, 10**7), st.integers(0, 10**6)),

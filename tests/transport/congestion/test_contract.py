@@ -141,7 +141,7 @@ _timers = st.tuples(st.just("timer"), st.just(None), st.integers(-S, 2**50))
 
 
 @every_controller
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=st.lists(st.one_of(_reports, _sends, _sends, _timers), max_size=40))
 def test_nothing_from_the_peer_raises(name: str, steps: list[tuple[str, object, int]]) -> None:
     """Sequence numbers nobody sent, repeated, unsorted; times from anywhere; clocks that jump."""

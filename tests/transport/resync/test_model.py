@@ -380,6 +380,4 @@ class AnyNetwork(RuleBasedStateMachine):
 
 
 TestAnyNetwork = AnyNetwork.TestCase
-TestAnyNetwork.settings = settings(
-    max_examples=60, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestAnyNetwork.settings = settings(max_examples=60, stateful_step_count=60, suppress_health_check=list(HealthCheck))
