@@ -17,9 +17,9 @@ class Absent(importlib.abc.MetaPathFinder):
 sys.meta_path.insert(0, Absent())
 """
 EVERY_MODULE = """
-LIVE = {"grace_transport.signalling", "grace_sender.app.send", "grace_sender.app.call",
+LIVE = {"grace_transport.signalling", "grace_sender.app.send", "grace_sender.app.connection",
         "grace_receiver.app.receive",
-        "grace_receiver.app.incoming", "grace_netsim.relay.relay",
+        "grace_receiver.app.connection", "grace_netsim.relay.relay",
         "grace_netsim.relay.process"}
 for package in ("grace_transport", "grace_netsim", "grace_sender", "grace_receiver", "grace_lab"):
     for found in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):

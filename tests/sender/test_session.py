@@ -19,6 +19,7 @@ from grace_transport.congestion import CONTROLLERS
 from grace_transport.lineage import lineage
 from grace_transport.machine import DatagramRejected
 from grace_transport.resync import StepKind
+from grace_transport.resync.sender import TRANSITIONS, SenderState
 from grace_transport.types import FrameReport, MediaPacket, Nack, Pli
 from grace_transport.wire.feedback import build_feedback
 from grace_transport.wire.media import MediaParser
@@ -270,3 +271,8 @@ def test_feedback_about_another_stream_is_rejected() -> None:
     assert all("feedback about stream" in reason for reason in reasons)
     session.on_frame(1, 1_000_000, 1_000_000)
     assert order_of(session).parent == key
+
+
+def test_every_verdict_that_ends_resync_is_a_reason_for_a_key_frame() -> None:
+    ends = {verdict.value for (_, verdict), state in TRANSITIONS.items() if state is SenderState.KEY}
+    assert ends == {reason.value for reason in KeyFrameReason} - {KeyFrameReason.NEW_FRAME_SIZE.value}

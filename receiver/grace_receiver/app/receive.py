@@ -11,17 +11,24 @@ import contextlib
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from grace_codec.schemes import live_scheme
-from grace_receiver.app.calls import CallDesk, Decision
+from grace_receiver.app.admission import CallAdmission, Decision
 from grace_receiver.app.config import ReceiveConfig
-from grace_receiver.app.incoming import IncomingCall, IncomingStats, Shown
+from grace_receiver.app.connection import ReceivingConnection, ReceivingTotals, TimedFrame
 from grace_receiver.app.recordings import Recordings
 from grace_receiver.app.render import Window
 from grace_transport.aiortc_plugin import LiveEvent, RtcOptions, install, uninstall
-from grace_transport.runtime.process import ConnectionChanged, ExitStatus, Notice, monotonic_us, signals_as_calls
+from grace_transport.runtime.process import (
+    ConnectionChanged,
+    ExitStatus,
+    Notice,
+    Sampler,
+    monotonic_us,
+    signals_as_calls,
+)
 from grace_transport.signalling import (
     Caller,
     Offer,
@@ -71,7 +78,7 @@ async def run_receive(config: ReceiveConfig, observer: Observer) -> ExitStatus:
     token = find_token(config.token)
     host, port = parse_host_port(config.listen)
     with ExitStack() as stack:
-        receiving = _Receiving(config, observer, stack)
+        receiving = _ReceivingProcess(config, observer, stack)
         if not config.plain:
             install(RtcOptions(scheme=config.scheme, observer=receiving.on_live_event))
             stack.callback(uninstall)
@@ -96,21 +103,22 @@ async def _prepare(scheme: str) -> None:
         _log.debug("%s was not prepared: %s", scheme, error)
 
 
-class _Receiving:
-    """The handler of the signalling server, and all that follows from a call."""
+class _ReceivingProcess:
+    """The handler of the signalling server, and what follows from a call: frames shown and recorded, status, an end."""
 
     def __init__(self, config: ReceiveConfig, observer: Observer, stack: ExitStack) -> None:
         self._config, self._observe = config, observer
         self._loop = asyncio.get_running_loop()
-        self._desk = CallDesk()
-        self._call: IncomingCall | None = None
+        self._admission = CallAdmission()
+        self._call: ReceivingConnection | None = None
         self._connection = ""
         self._done = asyncio.Event()
         self._why = ""
         self._shown = 0
         self._shown_us = 0
         self._size: tuple[int, int] | None = None
-        self._last = (0.0, IncomingStats(), 0)
+        self._packets_received = 0  # of the present call, as last seen: more means that the caller is alive
+        self._sampler: Sampler[ReceivingTotals] = Sampler(config.stats)
         self._window = Window("grace-rtc") if config.show else None
         if self._window is not None:
             stack.callback(self._window.close)
@@ -122,27 +130,28 @@ class _Receiving:
     # -- the signalling server's handler -----------------------------------------------------------------------------
 
     async def on_offer(self, offer: Offer, caller: Caller) -> str:
-        decision = self._desk.on_offer(offer.session, self.now_us())
+        decision = self._admission.on_offer(offer.session, self.now_us())
         if decision is Decision.REFUSE:
             raise PeerUnavailableError("busy: another call is going on here; end it, or try again later")
         before, self._call = self._call, None
         if before is not None:
             await before.close()
         self._notice(f"call from {caller.remote or 'somewhere'}" + (", again" if decision is Decision.REPLACE else ""))
-        call = IncomingCall(self._config.ice_servers, self._on_frame, lambda state: self._on_state(call, state))
+        call = ReceivingConnection(self._config.ice_servers, self._on_frame, lambda state: self._on_state(call, state))
         self._call = call
-        self._last = (0.0, IncomingStats(), self._shown)
+        self._packets_received = 0
+        self._sampler.restart()
         try:
             return await call.answer(offer.sdp)
         except BaseException:
             if call is self._call:
-                self._desk.end()
+                self._admission.end()
                 self._call = None
             await call.close()
             raise
 
     async def on_hang_up(self, session: str) -> None:
-        if self._desk.on_hang_up(session):
+        if self._admission.on_hang_up(session):
             await self._ended("the caller hung up")
 
     # -- what happens ------------------------------------------------------------------------------------------------
@@ -152,26 +161,26 @@ class _Receiving:
             self._call.on_live_event(event.event)
         self._observe(event)
 
-    def _on_state(self, call: IncomingCall, state: str) -> None:
+    def _on_state(self, call: ReceivingConnection, state: str) -> None:
         if call is not self._call:
             return
         self._connection = state
         self._observe(ConnectionChanged(self.now_us(), state))
         if state == "connected":
-            self._desk.on_alive(self.now_us())
+            self._admission.on_alive(self.now_us())
         elif state in ("failed", "closed"):
-            self._desk.on_lost(self.now_us())
+            self._admission.on_lost(self.now_us())
 
-    def _on_frame(self, shown: Shown) -> None:
-        now_us, picture = self.now_us(), shown.picture
+    def _on_frame(self, frame: TimedFrame) -> None:
+        now_us, video, before = self.now_us(), frame.video, self._size
         if self._window is not None:
-            self._window.show(picture)
-        if not self._recordings.add(picture, now_us):
+            self._window.show(video)
+        if not self._recordings.add(video, now_us):
             return
-        if self._size not in (None, (picture.width, picture.height)):
-            self._notice(f"the picture is {picture.width}x{picture.height} now")
-        self._size = picture.width, picture.height
-        self._observe(FrameShown(now_us, self._shown, shown.rtp_timestamp, picture.width, picture.height))
+        self._size = video.width, video.height
+        if before not in (None, self._size):
+            self._notice(f"frames are {video.width}x{video.height} now")
+        self._observe(FrameShown(now_us, self._shown, frame.rtp_timestamp, *self._size))
         self._shown += 1
         self._shown_us = now_us
 
@@ -210,7 +219,7 @@ class _Receiving:
         self._done.set()
 
     async def _ended(self, why: str, film_end_us: int | None = None) -> None:
-        """The call is over for good. What was lost, not ended, is not to stand still for long in the film."""
+        """The call is over. `film_end_us`: how long its last frame stands in the recording; None: until now."""
         call, self._call = self._call, None
         if call is not None:
             await call.close()
@@ -227,38 +236,33 @@ class _Receiving:
                 self._end("the window was closed")
         self._recordings.look_after()
         self._say_problems()
-        was_lost = self._desk.lost
+        was_lost = self._admission.lost
         if self._call is not None:
             await self._look_at(self._call)
-        if self._desk.handle_timer(self.now_us()):
+        if self._admission.handle_timer(self.now_us()):
             await self._ended("the call did not come back", self._shown_us)
-        elif self._desk.lost and not was_lost:
+        elif self._admission.lost and not was_lost:
             self._notice("nothing comes from the caller any more; waiting for it to call again", warning=True)
 
-    async def _look_at(self, call: IncomingCall) -> None:
-        stats = await call.stats()
-        at, before, shown = self._last
-        if stats.packets_received > before.packets_received and self._connection == "connected":
-            self._desk.on_alive(self.now_us())
-        now = self._loop.time()
-        if now - at >= self._config.stats > 0:
-            self._last = (now, stats, self._shown)
-            if at:
-                self._show_status(call, stats, before, now - at, self._shown - shown)
-        else:
-            self._last = (at, before.with_packets(stats.packets_received), shown)
+    async def _look_at(self, call: ReceivingConnection) -> None:
+        totals, now_us = replace(await call.totals(), frames=self._shown), self.now_us()
+        if totals.packets_received > self._packets_received and self._connection == "connected":
+            self._admission.on_alive(now_us)
+        self._packets_received = totals.packets_received
+        if (interval := self._sampler.sample(totals, now_us)) is not None:
+            self._show_status(call, totals, *interval)
 
     def _show_status(
-        self, call: IncomingCall, now: IncomingStats, before: IncomingStats, seconds: float, shown: int
+        self, call: ReceivingConnection, now: ReceivingTotals, before: ReceivingTotals, seconds: float
     ) -> None:
         lost, came = now.packets_lost - before.packets_lost, now.media_packets - before.media_packets
         self._observe(
             ReceivingStatus(
                 at_us=self.now_us(),
-                connection="lost" if self._desk.lost else self._connection,
+                connection="lost" if self._admission.lost else self._connection,
                 codec=call.codec,
                 bitrate_bps=max(0, round((now.bytes_received - before.bytes_received) * 8 / seconds)),
-                fps=max(0.0, shown / seconds),
+                fps=(now.frames - before.frames) / seconds,
                 loss=max(0, lost) / (lost + came) if lost + came > 0 else None,
                 size=self._size,
                 partial=now.partial,

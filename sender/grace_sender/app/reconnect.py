@@ -25,7 +25,7 @@ class Phase(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class PlaceCall:
     """Place a call; `attempt` counts from 1 since the last good one."""
 
     at_us: int
@@ -33,7 +33,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Drop:
+class DropCall:
     """Let go of the call at hand, if there is one, and tell people why. `wait_us` until the next."""
 
     at_us: int
@@ -47,7 +47,7 @@ class GiveUp:
     reason: str
 
 
-Action = Call | Drop | GiveUp
+Action = PlaceCall | DropCall | GiveUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Reconnect:
         elif self._phase is Phase.WAITING:
             self._attempt += 1
             self._enter(Phase.CALLING, now_us + self._attempt_us())
-            self._actions.append(Call(now_us, self._attempt))
+            self._actions.append(PlaceCall(now_us, self._attempt))
         elif self._phase is Phase.CALLING:
             self._lose(f"not connected after {self._attempt_us() / 1e6:g} s", now_us)
         elif self._phase is Phase.CONNECTED:
@@ -139,7 +139,7 @@ class Reconnect:
         wait_us = round(self._wait_us * self._random.uniform(0.75, 1.25))
         self._wait_us = min(2 * self._wait_us, self._config.longest_wait_us)
         self._enter(Phase.WAITING, now_us + wait_us)
-        self._actions.append(Drop(now_us, reason, wait_us))
+        self._actions.append(DropCall(now_us, reason, wait_us))
 
     def _attempt_us(self) -> int:
         """How long the present attempt may take."""

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from grace_sender.app.call import CaptureTrack, OutgoingCall, OutgoingStats
 from grace_sender.app.capture import Capture, Feed, FrameMissed
 from grace_sender.app.config import SendConfig
-from grace_sender.app.reconnect import Call, Drop, GiveUp, Phase, Reconnect, ReconnectConfig
+from grace_sender.app.connection import CaptureTrack, SendingConnection, SendingTotals
+from grace_sender.app.reconnect import DropCall, GiveUp, Phase, PlaceCall, Reconnect, ReconnectConfig
 from grace_sender.app.scheme_setup import install_plugin
 from grace_sender.app.sources import open_source
 from grace_sender.live.adaptation import OperatingPointChanged
@@ -25,6 +25,7 @@ from grace_transport.runtime.process import (
     ConnectionChanged,
     ExitStatus,
     Notice,
+    Sampler,
     StoppedError,
     StopSignal,
     monotonic_us,
@@ -79,24 +80,26 @@ async def _send(config: SendConfig, observer: Observer, token: str | None, stop:
         source.close()
         raise
     with plugin:
-        return await _Sending(config, Feed(source, config.fps, observer), token, observer).run(stop)
+        return await _SendingProcess(config, Feed(source, config.fps, observer), token, observer).run(stop)
 
 
-class _Sending:
+class _SendingProcess:
+    """One source, and one call after the other until the process is to end."""
+
     def __init__(self, config: SendConfig, feed: Feed, token: str | None, observer: Observer) -> None:
         self._config, self._feed, self._observe = config, feed, observer
         self._client = SignallingClient(config.to, token)
-        self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._why: str | None = None
         self._status: ExitStatus | None = None
-        self._call: OutgoingCall | None = None
+        self._call: SendingConnection | None = None
         self._placing: asyncio.Task[None] | None = None
         self._track: CaptureTrack | None = None
         self._connection = ""
         self._connected_us: int | None = None  # for the first time
         self._captured = 0
-        self._last = (0.0, OutgoingStats(), 0)
+        self._bytes_received = 0  # of the present call, as last seen: more means that the peer is alive
+        self._sampler: Sampler[SendingTotals] = Sampler(config.stats)
         give_up_us = None if config.give_up is None else round(config.give_up * 1e6)
         generator = random.Random()  # callers that start together must not stay together
         self._reconnect = Reconnect(ReconnectConfig(give_up_us=give_up_us), generator, self._now_us())
@@ -140,34 +143,34 @@ class _Sending:
         except TimeoutError:
             await self._poll()
 
-    async def _act(self, action: Call | Drop | GiveUp) -> None:
+    async def _act(self, action: PlaceCall | DropCall | GiveUp) -> None:
         match action:
-            case Call():
+            case PlaceCall():
                 self._placing = asyncio.create_task(self._place())
-            case Drop():
+            case DropCall():
                 await self._let_go()
                 self._notice(f"{action.reason}; calling again in {action.wait_us / 1e6:.1f} s", warning=True)
             case GiveUp():
                 self._end(ExitStatus.REFUSED, action.reason)
 
     async def _place(self) -> None:
-        """A task of its own: nothing in it may go unseen."""
+        """Place a call. This is a task of its own, so whatever it raises must be caught and told here."""
         config = self._config
         track = CaptureTrack(self._feed, lambda capture, timestamp: self._on_captured(call, capture, timestamp))
-        call = OutgoingCall(track, config.ice_servers, lambda state: self._on_state(call, state))
+        call = SendingConnection(track, config.ice_servers, lambda state: self._on_state(call, state))
         self._track, self._call = track, call
         try:
             await call.place(self._client, config.session, config.scheme if config.plain else None)
         except SignallingError as error:
             (self._reconnect.on_lost if error.retry else self._reconnect.on_refused)(str(error), self._now_us())
-        except Exception as error:  # a bug, ours or aiortc's: the next try may fare better, and it is said
+        except Exception as error:  # a bug, ours or aiortc's: it is told, and the next try may fare better
             self._reconnect.on_lost(f"calling failed ({type(error).__name__}: {error})", self._now_us())
         else:
             if not config.plain and call.codec.upper() != GRACE:
                 self._notice(f"the peer has no GRACE that fits ours: sending {call.codec} instead", warning=True)
         self._wake.set()
 
-    def _on_state(self, call: OutgoingCall, state: str) -> None:
+    def _on_state(self, call: SendingConnection, state: str) -> None:
         if call is not self._call:
             return
         self._connection = state
@@ -182,7 +185,7 @@ class _Sending:
             self._reconnect.on_lost("the peer ended the call", self._now_us())
         self._wake.set()
 
-    def _on_captured(self, call: OutgoingCall, capture: Capture, rtp_timestamp: int | None) -> None:
+    def _on_captured(self, call: SendingConnection, capture: Capture, rtp_timestamp: int | None) -> None:
         self._captured += 1
         if call.codec.upper() == GRACE:  # also while it is being closed: the plug-in says which frames it took
             return
@@ -191,7 +194,7 @@ class _Sending:
         self._observe(FrameCaptured(at_us, frame_id, captured_us, capture.picture, rtp_timestamp, *size))
 
     async def _poll(self) -> None:
-        """Is the peer alive, has the source ended, what is there to show."""
+        """End with the source or with --seconds, notice a peer that is alive, and show the status."""
         if self._track is not None and self._track.ended_itself:
             broken = self._feed.error
             if broken is not None:
@@ -203,25 +206,25 @@ class _Sending:
             self._end(ExitStatus.DONE, f"{limit:g} s are over")
         if self._call is None or self._reconnect.phase is not Phase.CONNECTED:
             return
-        stats = await self._call.stats()
-        at, before, captured = self._last
-        if stats.bytes_received != before.bytes_received:
-            self._reconnect.on_alive(self._now_us())
-        now = self._loop.time()
-        if now - at >= self._config.stats > 0:
-            self._last = (now, stats, self._captured)
-            if at:
-                self._show(stats, before, now - at, self._captured - captured)
-        else:
-            self._last = (at, replace(before, bytes_received=stats.bytes_received), captured)
+        await self._look_at(self._call)
 
-    def _show(self, now: OutgoingStats, before: OutgoingStats, seconds: float, captured: int) -> None:
-        frames = captured if now.frames is None or before.frames is None else now.frames - before.frames
+    async def _look_at(self, call: SendingConnection) -> None:
+        totals, now_us = await call.totals(), self._now_us()
+        if totals.bytes_received != self._bytes_received:
+            self._bytes_received = totals.bytes_received
+            self._reconnect.on_alive(now_us)
+        if totals.frames is None:  # aiortc's own codecs do not count them
+            totals = replace(totals, frames=self._captured)
+        if (interval := self._sampler.sample(totals, now_us)) is not None:
+            self._show_status(call, totals, *interval)
+
+    def _show_status(self, call: SendingConnection, now: SendingTotals, before: SendingTotals, seconds: float) -> None:
+        frames = (now.frames or 0) - (before.frames or 0)
         self._observe(
             SendingStatus(
                 at_us=self._now_us(),
                 connection=self._connection,
-                codec=self._call.codec if self._call is not None else "",
+                codec=call.codec,
                 bitrate_bps=max(0, round((now.bytes_sent - before.bytes_sent) * 8 / seconds)),
                 fps=max(0.0, frames / seconds),
                 loss=now.loss,
@@ -232,10 +235,11 @@ class _Sending:
         )
 
     async def _let_go(self) -> None:
-        """Of the call at hand; a file waits meanwhile."""
+        """Let go of the present call; a file waits meanwhile."""
         placing, call = self._placing, self._call
         self._placing = self._call = self._track = None
-        self._last = (0.0, OutgoingStats(), self._captured)
+        self._bytes_received = 0
+        self._sampler.restart()
         self._feed.pause()
         if placing is not None and not placing.done():
             placing.cancel()
@@ -254,6 +258,6 @@ class _Sending:
                 async with asyncio.timeout(1.0):
                     await self._client.hang_up(self._config.session)
             except (SignallingError, TimeoutError):
-                pass  # it finds out by itself
+                pass  # the peer notices the silence
         await self._client.close()
         await self._feed.close()

@@ -12,8 +12,8 @@ pytest.importorskip("aiortc", reason="the rtc extra is not installed")
 from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 
-from grace_sender.app.call import CaptureTrack
 from grace_sender.app.capture import Capture, Feed
+from grace_sender.app.connection import CaptureTrack
 
 
 class Captures:

@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grace_sender.app.reconnect import Action, Call, Drop, GiveUp, Phase, Reconnect, ReconnectConfig
+from grace_sender.app.reconnect import Action, DropCall, GiveUp, Phase, PlaceCall, Reconnect, ReconnectConfig
 
 S = 1_000_000
 
@@ -32,7 +32,7 @@ def run_until(machine: Reconnect, end_us: int) -> list[Action]:
 def test_calls_at_once() -> None:
     machine = caller()
     machine.handle_timer(0)
-    assert wanted(machine) == [Call(0, 1)]
+    assert wanted(machine) == [PlaceCall(0, 1)]
     assert machine.phase is Phase.CALLING
 
 
@@ -43,8 +43,8 @@ def test_silence_of_the_peer_is_loss_and_a_new_call_follows() -> None:
     machine.on_alive(60 * S)
     assert machine.get_timer() == 65 * S
     actions = run_until(machine, 66 * S)[1:]
-    assert [type(action) for action in actions] == [Drop, Call]
-    assert isinstance(actions[0], Drop)
+    assert [type(action) for action in actions] == [DropCall, PlaceCall]
+    assert isinstance(actions[0], DropCall)
     assert actions[0].reason == "nothing from the peer for 5 s"
     assert actions[1].at_us < 65.5 * S
 
@@ -63,9 +63,9 @@ def test_peer_that_speaks_is_not_lost() -> None:
 
 def test_attempt_that_leads_nowhere_ends_by_itself() -> None:
     actions = run_until(caller(), 100 * S)
-    reasons = [action.reason for action in actions if isinstance(action, Drop)]
+    reasons = [action.reason for action in actions if isinstance(action, DropCall)]
     assert reasons[:6] == [f"not connected after {seconds} s" for seconds in ("4", "6", "9", "13.5", "15", "15")]
-    assert [action.attempt for action in actions if isinstance(action, Call)][:4] == [1, 2, 3, 4]
+    assert [action.attempt for action in actions if isinstance(action, PlaceCall)][:4] == [1, 2, 3, 4]
 
 
 def test_waits_double_up_to_a_bound_for_ever() -> None:
@@ -76,7 +76,7 @@ def test_waits_double_up_to_a_bound_for_ever() -> None:
         assert timer is not None
         machine.handle_timer(timer)
         machine.on_lost("refused", timer)
-        waits += [action.wait_us for action in wanted(machine) if isinstance(action, Drop)]
+        waits += [action.wait_us for action in wanted(machine) if isinstance(action, DropCall)]
     assert waits[0] <= 375_000
     assert all(3_750_000 <= wait <= 6_250_000 for wait in waits[6:])
     assert len(set(waits)) > 40  # spread
@@ -94,7 +94,7 @@ def test_good_call_resets_the_waits_and_a_flapping_one_does_not() -> None:
             now_us += lasts_us
             machine.on_lost("gone", now_us)
         last = wanted(machine)[-1]
-        assert isinstance(last, Drop)
+        assert isinstance(last, DropCall)
         assert (last.wait_us < S) is short
 
 
@@ -137,4 +137,4 @@ def test_any_history_alternates_calls_and_drops_and_always_has_a_timer(history: 
     kinds = [type(action) for action in actions]
     ended = kinds.index(GiveUp) if GiveUp in kinds else len(kinds)
     assert kinds[ended + 1 :] == []
-    assert all(kind is (Call, Drop)[n % 2] for n, kind in enumerate(kinds[:ended]))
+    assert all(kind is (PlaceCall, DropCall)[n % 2] for n, kind in enumerate(kinds[:ended]))

@@ -1,72 +1,24 @@
-from __future__ import annotations
+"""Laws of sampling totals for a status line."""
 
-import asyncio
-import os
-import signal
-from collections.abc import Iterator
-
-import pytest
-
-from grace_transport.runtime.process import StoppedError, StopSignal, monotonic_us, run, signals_as_calls
+from grace_transport.runtime.process import Sampler
 
 
-@pytest.fixture
-def spared() -> Iterator[None]:
-    """A signal that nobody waits for fails a test and does not end its process."""
-    before = signal.signal(signal.SIGTERM, lambda number, frame: None)
-    yield
-    signal.signal(signal.SIGTERM, before)
+def test_sample_is_what_was_one_interval_ago_and_the_seconds_since() -> None:
+    sampler: Sampler[int] = Sampler(1.0)
+    assert sampler.sample(10, 5_000_000) is None  # the first one has nothing before it
+    assert sampler.sample(15, 5_900_000) is None
+    assert sampler.sample(20, 6_500_000) == (10, 1.5)
+    assert sampler.sample(40, 7_500_000) == (20, 1.0)
 
 
-@pytest.mark.usefixtures("spared")
-def test_the_same_signal_twice_in_a_moment_is_one() -> None:
-    async def main() -> list[str]:
-        calls: list[str] = []
-        with signals_as_calls(calls.append):
-            for _ in range(2):
-                os.kill(os.getpid(), signal.SIGTERM)
-            await asyncio.sleep(0.05)
-        return calls
-
-    assert run(main(), "asyncio") == ["SIGTERM"]
+def test_restarted_sampler_has_nothing_before() -> None:
+    sampler: Sampler[int] = Sampler(1.0)
+    sampler.sample(10, 5_000_000)
+    sampler.restart()
+    assert sampler.sample(0, 7_000_000) is None
+    assert sampler.sample(3, 8_000_000) == (0, 1.0)
 
 
-@pytest.mark.usefixtures("spared")
-@pytest.mark.parametrize("loop", ["auto", "asyncio", "uvloop"])
-def test_signal_ends_what_is_waited_for(loop: str) -> None:
-    if loop == "uvloop":
-        pytest.importorskip("uvloop")
-
-    async def main() -> str:
-        stop = StopSignal()
-        told: list[str] = []
-        with signals_as_calls(stop):
-            os.kill(os.getpid(), signal.SIGTERM)
-            with pytest.raises(StoppedError, match="SIGTERM"):
-                await stop.unless_stopped(asyncio.sleep(60))
-            stop.tell(told.append)
-        assert told == ["SIGTERM"]
-        return stop.name
-
-    assert run(main(), loop) == "SIGTERM"
-
-
-def test_result_and_error_of_undisturbed_work_come_through() -> None:
-    async def fails() -> None:
-        raise KeyError("x")
-
-    async def main() -> None:
-        stop = StopSignal()
-        assert await stop.unless_stopped(asyncio.sleep(0, "result")) == "result"
-        with pytest.raises(KeyError):
-            await stop.unless_stopped(fails())
-
-    run(main(), "asyncio")
-
-
-def test_time_is_that_of_the_loops() -> None:
-    async def main() -> tuple[float, float]:
-        return asyncio.get_running_loop().time(), monotonic_us() / 1e6
-
-    loop_s, own_s = run(main(), "asyncio")
-    assert own_s == pytest.approx(loop_s, abs=1)
+def test_interval_of_nothing_is_never() -> None:
+    sampler: Sampler[int] = Sampler(0)
+    assert [sampler.sample(n, n * 10_000_000) for n in range(4)] == [None] * 4

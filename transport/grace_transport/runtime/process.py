@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -50,6 +50,26 @@ class Notice:
     at_us: int
     text: str
     warning: bool = False
+
+
+class Sampler(Generic[T]):
+    """Samples totals that grow, once in `every_s` seconds (0: never), so that rates can be made of two samples."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_us = round(every_s * 1e6)
+        self._last: tuple[int, T] | None = None
+
+    def restart(self) -> None:
+        """The totals begin at 0 again."""
+        self._last = None
+
+    def sample(self, totals: T, now_us: int) -> tuple[T, float] | None:
+        """Where an interval is over: the totals at its begin, and the seconds since then. None in between."""
+        before = self._last
+        if not self._every_us or (before is not None and now_us - before[0] < self._every_us):
+            return None
+        self._last = now_us, totals
+        return None if before is None else (before[1], (now_us - before[0]) / 1e6)
 
 
 def run(main: Coroutine[Any, Any, T], event_loop: str = "auto") -> T:

@@ -1,4 +1,4 @@
-"""One call: a peer connection, an offer, an answer, and what is to be seen of it. A plain aiortc application.
+"""The sending end of one call: a peer connection, an offer, an answer, statistics. A plain aiortc application.
 
 Owns the connection. Refuses to decide when to call (`reconnect`) and what to send (`capture`).
 """
@@ -75,8 +75,8 @@ class CaptureTrack(MediaStreamTrack):
 
 
 @dataclass(frozen=True, slots=True)
-class OutgoingStats:
-    """Totals of a call. `rtt_s`, `loss` (0..1): None while the peer has not reported."""
+class SendingTotals:
+    """Totals of a call. None: the codec has no such thing, or (`rtt_s`, and `loss` from 0 to 1) no report came yet."""
 
     bytes_sent: int = 0
     packets_sent: int = 0
@@ -88,8 +88,8 @@ class OutgoingStats:
     frames: int | None = None
 
 
-class OutgoingCall:
-    """`on_state` gets every connectionState. Nothing but `place` raises."""
+class SendingConnection:
+    """A peer connection that sends one track. `on_state` gets every connectionState. Nothing but `place` raises."""
 
     def __init__(self, track: CaptureTrack, ice_servers: tuple[str, ...], on_state: Callable[[str], None]) -> None:
         servers = [RTCIceServer(urls=url) for url in ice_servers]
@@ -117,12 +117,13 @@ class OutgoingCall:
         except (InvalidAccessError, InvalidStateError, OperationError, ValueError, KeyError, IndexError) as error:
             raise GarbledReplyError(f"{client.url}: its answer is of no use ({error})") from error
 
-    async def stats(self) -> OutgoingStats:
+    async def totals(self) -> SendingTotals:
+        """What `getStats` counts up to now."""
         report = {stat.type: vars(stat) for stat in (await self._connection.getStats()).values()}
         sent, transport = report.get("outbound-rtp", {}), report.get("transport", {})
         remote = report.get("remote-inbound-rtp", {})
         fraction = remote.get("fractionLost")
-        return OutgoingStats(
+        return SendingTotals(
             bytes_sent=transport.get("bytesSent", 0),
             packets_sent=sent.get("packetsSent", 0),
             bytes_received=transport.get("bytesReceived", 0),

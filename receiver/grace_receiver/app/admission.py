@@ -18,7 +18,7 @@ class Decision(Enum):
     REFUSE = "refuse"
 
 
-class CallDesk:
+class CallAdmission:
     """The call at hand, by the name of its session, and whether it is alive."""
 
     def __init__(self) -> None:

@@ -1,4 +1,7 @@
-"""One call that came in: a peer connection, the answer, and the pictures of its video track."""
+"""The receiving end of one call: a peer connection, the answer, the frames of its video track, statistics.
+
+A plain aiortc application. Refuses to decide who may call (`admission`) and what becomes of frames.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
@@ -25,16 +28,16 @@ CLOSE_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A picture and the RTP timestamp it came with."""
+class TimedFrame:
+    """A frame of the track and the RTP timestamp with which it was sent."""
 
-    picture: VideoFrame
+    video: VideoFrame
     rtp_timestamp: int
 
 
 @dataclass(frozen=True, slots=True)
-class IncomingStats:
-    """Totals of a call; `partial`, `resyncs`: None where the codec has no such thing."""
+class ReceivingTotals:
+    """Totals of a call. `partial` (frames), `resyncs`: None where the codec has no such thing. `frames` were shown."""
 
     packets_received: int = 0
     bytes_received: int = 0
@@ -42,23 +45,22 @@ class IncomingStats:
     packets_lost: int = 0
     partial: int | None = None
     resyncs: int | None = None
-
-    def with_packets(self, packets_received: int) -> IncomingStats:
-        return replace(self, packets_received=packets_received)
+    frames: int = 0
 
 
-class IncomingCall:
-    """`on_frame` gets every picture as it is due; `on_state` every connectionState. Nothing but `answer` raises."""
+class ReceivingConnection:
+    """A peer connection that receives. `on_frame` gets every frame of its video track as it is due, `on_state` every
+    connectionState. Nothing but `answer` raises."""
 
     def __init__(
-        self, ice_servers: tuple[str, ...], on_frame: Callable[[Shown], None], on_state: Callable[[str], None]
+        self, ice_servers: tuple[str, ...], on_frame: Callable[[TimedFrame], None], on_state: Callable[[str], None]
     ) -> None:
         servers = [RTCIceServer(urls=url) for url in ice_servers]
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         self._on_frame = on_frame
         self._watching: asyncio.Task[None] | None = None
         self._sink = MediaBlackhole()
-        self._origin: int | None = None  # RTP timestamp of the first picture of a GRACE stream
+        self._origin: int | None = None  # RTP timestamp of the first frame of a GRACE stream
         self.codec = ""
         self._connection.on("track", self._on_track)
         self._connection.on("connectionstatechange", lambda: on_state(self._connection.connectionState))
@@ -79,14 +81,15 @@ class IncomingCall:
         return text
 
     def on_live_event(self, event: object) -> None:
-        """From the plug-in, before the track has the picture: times of a GRACE stream count from its first picture."""
+        """An event of the plug-in, from before the track has the frame: GRACE frames count from the first one."""
         if self._origin is None and isinstance(event, FrameDelivered):
             self._origin = event.rtp_timestamp - event.pts
 
-    async def stats(self) -> IncomingStats:
+    async def totals(self) -> ReceivingTotals:
+        """What `getStats` counts up to now, without `frames`."""
         report = {stat.type: vars(stat) for stat in (await self._connection.getStats()).values()}
         transport, media = report.get("transport", {}), report.get("inbound-rtp", {})
-        return IncomingStats(
+        return ReceivingTotals(
             packets_received=transport.get("packetsReceived", 0),
             bytes_received=transport.get("bytesReceived", 0),
             media_packets=media.get("packetsReceived", 0),
@@ -109,7 +112,7 @@ class IncomingCall:
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "video" and self._watching is None:
             self._watching = asyncio.create_task(self._watch(track))
-        else:  # whatever else comes is taken from the queue, where it would pile up
+        else:  # aiortc queues what other tracks bring: it must be taken out, or it would pile up
             self._sink.addTrack(track)
             self._sinking = asyncio.ensure_future(self._sink.start())
 
@@ -117,14 +120,14 @@ class IncomingCall:
         receiver = next(found.receiver for found in self._connection.getTransceivers() if found.receiver.track is track)
         while True:
             try:
-                picture = await track.recv()
+                video = await track.recv()
             except MediaStreamError:
                 return
             try:
-                if isinstance(picture, VideoFrame):
-                    self._on_frame(Shown(picture, self._timestamp(receiver, picture.pts or 0)))
-            except Exception:  # one picture that cannot be shown must not end the call
-                _log.exception("a picture was not shown")
+                if isinstance(video, VideoFrame):
+                    self._on_frame(TimedFrame(video, self._timestamp(receiver, video.pts or 0)))
+            except Exception:  # one frame that cannot be shown must not end the call
+                _log.exception("a frame was not shown")
 
     def _timestamp(self, receiver: object, pts: int) -> int:
         if self._origin is not None:
