@@ -5,23 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
 from grace_transport.runtime.live_end import CodecReady, LiveEnd, LiveEvent, WorkFailed
 
 
+@dataclass(frozen=True)
+class Came:
+    at_us: int
+    text: str
+
+
 class Echo:
     """A machine that sends back what it gets and tells of it; it cannot stand b"bad"."""
 
     def __init__(self) -> None:
-        self.events: deque[str] = deque()
+        self.events: deque[Came] = deque()
         self.out: list[bytes] = []
 
     def receive_datagram(self, data: bytes, now_us: int) -> None:
         if data == b"bad":
             raise RuntimeError("bad")
-        self.events.append(data.decode())
+        self.events.append(Came(now_us, data.decode()))
         self.out.append(data)
 
     def handle_timer(self, now_us: int) -> None: ...
@@ -33,7 +40,7 @@ class Echo:
     def get_timer(self) -> int | None:
         return None
 
-    def next_event(self) -> str | None:
+    def next_event(self) -> Came | None:
         return self.events.popleft() if self.events else None
 
 
@@ -43,14 +50,14 @@ class Ends:
     def __init__(self, observer: Callable[[LiveEvent], None] | None = None) -> None:
         self.told: list[object] = []
         self.sent: list[bytes] = []
-        self.end = LiveEnd[str]("sender", 7, Echo(), self.sent.append, self.handled, observer or self.observed)
+        self.end = LiveEnd[Came]("sender", 7, Echo(), self.sent.append, self.handled, observer or self.observed)
 
-    def handled(self, event: str) -> None:
-        self.told.append(f"handled {event}")
+    def handled(self, event: Came) -> None:
+        self.told.append(f"handled {event.text}")
 
     def observed(self, event: LiveEvent) -> None:
         assert (event.end, event.ssrc) == ("sender", 7)
-        self.told.append(event.event)
+        self.told.append(event.event.text if isinstance(event.event, Came) else event.event)
 
 
 async def test_observer_is_told_before_the_driver_and_datagrams_leave() -> None:
