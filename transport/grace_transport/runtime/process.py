@@ -126,19 +126,25 @@ class StopSignal:
 
 
 @contextlib.contextmanager
-def signals_as_calls(on_signal: Callable[[str], None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM call `on_signal(name)`; a second one ends the process at once, whatever it hangs in."""
+def signals_as_calls(
+    on_signal: Callable[[str], None],
+    *,
+    now_us: Callable[[], int] = monotonic_us,
+    end_process: Callable[[int], None] = os._exit,
+) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call `on_signal(name)`; a second one ends the process at once, whatever it is doing.
+
+    `now_us` and `end_process` are there for tests."""
     loop = asyncio.get_running_loop()
     first_us: int | None = None
 
     def handle(name: str) -> None:
         nonlocal first_us
-        now_us = monotonic_us()
         if first_us is None:
-            first_us = now_us
+            first_us = now_us()
             on_signal(name)
-        elif now_us - first_us > SAME_SIGNAL_US:
-            os._exit(SECOND_SIGNAL_STATUS)
+        elif now_us() - first_us > SAME_SIGNAL_US:
+            end_process(SECOND_SIGNAL_STATUS)
 
     signals = (signal.SIGINT, signal.SIGTERM)
     for number in signals:
