@@ -53,7 +53,7 @@ class Notice:
 
 
 class Sampler(Generic[T]):
-    """Samples totals that grow, once in `every_s` seconds (0: never), so that rates can be made of two samples."""
+    """Samples growing totals every `every_s` seconds (0: never), so that two samples give a rate."""
 
     def __init__(self, every_s: float) -> None:
         self._every_us = round(every_s * 1e6)
@@ -64,7 +64,7 @@ class Sampler(Generic[T]):
         self._last = None
 
     def sample(self, totals: T, now_us: int) -> tuple[T, float] | None:
-        """Where an interval is over: the totals at its begin, and the seconds since then. None in between."""
+        """At the end of an interval, the totals at its beginning and its length in seconds; None in between."""
         before = self._last
         if not self._every_us or (before is not None and now_us - before[0] < self._every_us):
             return None
