@@ -102,13 +102,13 @@ class ConsoleObserver:
         timestamp = {} if event.rtp_timestamp is None else {"rtp_timestamp": event.rtp_timestamp}
         self._emit(
             event.at_us, "frame_captured",
-            frame_id=event.frame_id, captured_us=event.captured_us, picture=event.source_frame, **timestamp,
+            frame_id=event.frame_id, captured_us=event.captured_us, source_frame=event.source_frame, **timestamp,
         )  # fmt: skip
 
     def _missed(self, event: FrameMissed) -> None:
         self._emit(
             event.at_us, "frame_captured",
-            frame_id=event.frame_id, captured_us=event.captured_us, picture=event.picture,
+            frame_id=event.frame_id, captured_us=event.captured_us, source_frame=event.picture,
         )  # fmt: skip
         reason = SkipReason.ENCODER_TOO_SLOW.value
         self._emit(event.at_us, "frame_skipped", frame_id=event.frame_id, reason=reason)

@@ -13,7 +13,7 @@ from grace_lab.call import CallConfig, Lab
 from grace_lab.cost import ComputeCost
 from grace_lab.errors import LogError
 from grace_lab.log.events import FrameQuality
-from grace_lab.log.merge import ProcessLogs, captures, merge, showings
+from grace_lab.log.merge import ProcessLogs, captured_frames, merge, shown_frames
 from grace_lab.log.schema import SessionLog, parse_event
 from grace_lab.metrics import METRICS, measure
 from grace_netsim.link.link import LinkConfig
@@ -104,7 +104,7 @@ def plain_call() -> ProcessLogs:
         timestamp = (0xFFFFFF00 + 3600 * frame_id) & 0xFFFFFFFF
         sender.emit(
             captured_us, "frame_captured",
-            frame_id=frame_id, captured_us=captured_us, rtp_timestamp=timestamp, picture=frame_id + 10,
+            frame_id=frame_id, captured_us=captured_us, rtp_timestamp=timestamp, source_frame=frame_id + 10,
         )  # fmt: skip
         packet: dict[str, Fact] = {"direction": "up", "kind": "media", "bytes": 1016, "rtp_timestamp": timestamp}
         relay.emit(captured_us + 5_000, "packet_relayed", **packet)
@@ -121,8 +121,8 @@ def plain_call() -> ProcessLogs:
 
 
 def test_plain_frames_are_told_apart_by_their_rtp_timestamps() -> None:
-    shown = showings(plain_call())
-    assert [(showing.capture.frame_id, showing.capture.picture, showing.index) for showing in shown] == [
+    shown = shown_frames(plain_call())
+    assert [(showing.captured.frame_id, showing.captured.source_frame, showing.index) for showing in shown] == [
         (0, 10, 0),
         (2, 12, 1),
     ]
@@ -157,14 +157,14 @@ def test_what_the_link_does_after_the_call_is_left_out() -> None:
 def test_pictures_of_another_call_are_left_out() -> None:
     logs = plain_call()
     logs.receiver.emit(BOOT_US + 1, "frame_shown", index=2, rtp_timestamp=12345, width=64, height=64)
-    assert [showing.index for showing in showings(logs)] == [0, 1]
+    assert [showing.index for showing in shown_frames(logs)] == [0, 1]
 
 
 def test_sender_that_captured_nothing_is_an_error() -> None:
     sender = SessionLog()
     sender.emit(BOOT_US, "process_started", by="sender")
     with pytest.raises(LogError, match="the call never began"):
-        captures(sender)
+        captured_frames(sender)
 
 
 def test_clocks_of_two_machines_are_an_error() -> None:
@@ -186,7 +186,7 @@ def test_fact_of_a_wrong_type_is_an_error() -> None:
     sender = SessionLog()
     sender.emit(5, "frame_captured", frame_id=0, captured_us=5, rtp_timestamp="soon")
     with pytest.raises(LogError, match="rtp_timestamp"):
-        captures(sender)
+        captured_frames(sender)
 
 
 ANY = st.integers(-(2**70), 2**70)

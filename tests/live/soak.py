@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.live.apps import free_port
 
 from grace_lab.log.file import LogFollower
-from grace_rtc.demo.processes import Child, crew
+from grace_rtc.demo.processes import ChildProcess, running_processes
 
 EVERY_S = 30.0
 SILENT_S = 10.0
@@ -36,7 +36,7 @@ class Sample:
     cpu_s: float
 
 
-def sample(child: Child) -> Sample:
+def sample(child: ChildProcess) -> Sample:
     status = dict(
         line.split(":", 1) for line in Path(f"/proc/{child.process.pid}/status").read_text().splitlines() if ":" in line
     )
@@ -69,7 +69,7 @@ def soak(minutes: float, loss: float, scheme: str, size: str, fps: str, folder: 
     }
     commands["send"] += ["--scheme", scheme, "--seconds", f"{60 * minutes:g}"]
     commands["receive"] += ["--scheme", scheme]
-    with crew(folder) as members:
+    with running_processes(folder) as members:
         children = []
         for name, rest in commands.items():
             children.append(members.start(name, [name, *rest, "--json", str(logs[name])], environment))
@@ -77,7 +77,7 @@ def soak(minutes: float, loss: float, scheme: str, size: str, fps: str, folder: 
         return watch(children, logs, minutes)
 
 
-def watch(children: list[Child], logs: dict[str, Path], minutes: float) -> list[str]:
+def watch(children: list[ChildProcess], logs: dict[str, Path], minutes: float) -> list[str]:
     rows: list[list[Sample]] = []
     shown, pictures, last_picture_s = LogFollower(logs["receive"]), 0, time.monotonic() + WARM_UP_S
     started_s = next_s = time.monotonic()

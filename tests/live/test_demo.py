@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from grace_rtc.demo import call
-from grace_rtc.demo.call import CallFiles, run_call
-from grace_rtc.demo.network import write_network
+from grace_rtc.demo.call import CallFiles, run_call, write_network
 from grace_rtc.demo.run import run_demo
 from grace_rtc.demo.settings import DemoSettings
 from grace_rtc.errors import DemoError
@@ -51,13 +50,13 @@ def asked(out: Path, **changes: object) -> DemoSettings:
     return DemoSettings(out=out, **{**small, **changes})  # type: ignore[arg-type]
 
 
-def test_demo_leaves_films_figures_and_a_page(tmp_path: Path) -> None:
+def test_demo_leaves_videos_stats_and_a_page(tmp_path: Path) -> None:
     display = Silent()
     result = run_demo(asked(tmp_path, adapt=False), True, display)
     assert set(result.calls) == {"stub", "vp8"}
-    for figures in result.calls.values():
-        assert figures["frames_rendered"] > 0  # type: ignore[operator]
-        assert figures["bitrate_bps"] > 0  # type: ignore[operator]
+    for stats in result.calls.values():
+        assert stats["frames_rendered"] > 0  # type: ignore[operator]
+        assert stats["bitrate_bps"] > 0  # type: ignore[operator]
     for name in ("received.mp4", "sidebyside.mp4", "report.html", "results.json"):
         assert (tmp_path / name).stat().st_size > 100
     summary = json.loads((tmp_path / "summary.json").read_text())

@@ -1,4 +1,4 @@
-"""`grace-rtc demo`: real calls on this machine, from nothing to films and a report. All work is done elsewhere."""
+"""`grace-rtc demo`: live calls on this machine, from nothing to videos and a report. `grace_rtc.demo` does the work."""
 
 from __future__ import annotations
 
@@ -11,39 +11,38 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from grace_rtc.console import complain, errors_in_one_line
+from grace_rtc.options import CLIPS, TRACES, Controller, FixedFps, OwdMs, Seed, width_and_height, words
 
 if TYPE_CHECKING:
     from grace_rtc.demo.run import DemoResult
 
 
 def demo(
-    video: Annotated[str, typer.Option(help="Video file, or builtin:talk|pan|detail.")] = "builtin:talk",
-    trace: Annotated[str, typer.Option(help="Trace file, or lte-1 … lte-8, fcc-1 … fcc-8.")] = "lte-3",
+    video: Annotated[str, typer.Option(help=f"Video file, or {CLIPS}.")] = "builtin:talk",
+    trace: Annotated[str, typer.Option(help=f"Trace file, or {TRACES}.")] = "lte-3",
     scale: Annotated[float, typer.Option(min=0.01, max=100, help="Capacity and queue of the trace times this.")] = 0.4,
     seconds: Annotated[float, typer.Option(min=2, max=600, help="Length of each call.")] = 20,
     schemes: Annotated[str, typer.Option(help="grace-lite, …; h264, vp8: plain aiortc.")] = "grace-lite,h264",
     size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT; default: about 320x180, in its shape.")] = None,
-    fps: Annotated[float, typer.Option(min=1, max=60, help="Frames per second.")] = 12.5,
-    owd_ms: Annotated[float, typer.Option(min=0, max=2000, help="One-way delay of the network.")] = 100,
+    fps: FixedFps = 12.5,
+    owd_ms: OwdMs = 100,
     queue_packets: Annotated[int, typer.Option(min=1, max=10_000, help="Drop-tail queue, before --scale.")] = 25,
-    cc: Annotated[str, typer.Option(help="Congestion controller of GRACE: gcc, salsify, …")] = "gcc",
+    cc: Controller = "gcc",
     max_kbps: Annotated[int, typer.Option(min=100, max=100_000, help="Highest target rate of GRACE.")] = 3000,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of what is random.")] = 1,
+    seed: Seed = 1,
     agreement: Annotated[bool, typer.Option(help="Run GRACE's call in the lab as well, and compare.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder for films, figures and logs.")] = Path("runs/demo"),
+    out: Annotated[Path, typer.Option(help="Folder for videos, stats and logs.")] = Path("runs/demo"),
 ) -> None:  # fmt: skip
     """Send video over an emulated mobile network, with GRACE and with plain H.264, and see what arrives.
 
     Sender, network and receiver are processes of their own on this machine, in real time."""
-    with errors_in_one_line():
-        from grace_codec.media.video_file import parse_size
-        from grace_rtc.demo.clip_file import fitting_size
+    with errors_in_one_line("rtc,codec,lab"):
         from grace_rtc.demo.run import run_demo
-        from grace_rtc.demo.settings import DemoSettings
+        from grace_rtc.demo.settings import DemoSettings, fitting_size
 
         settings = DemoSettings(
-            out=out, schemes=tuple(name.strip() for name in schemes.split(",") if name.strip()), video=video,
-            trace=trace, scale=scale, seconds=seconds, size=parse_size(size) or fitting_size(video), fps=fps,
+            out=out, schemes=words(schemes), video=video,
+            trace=trace, scale=scale, seconds=seconds, size=width_and_height(size) or fitting_size(video), fps=fps,
             owd_ms=owd_ms, queue_packets=queue_packets, cc=cc, max_bps=max_kbps * 1000, seed=seed, adapt=not agreement,
         )  # fmt: skip
         try:
@@ -105,7 +104,7 @@ def _print(result: DemoResult, out: Path) -> None:
         console.print()
         console.print(_agreement_table(result))
     console.print(
-        f"\nlook: {out / 'sidebyside.mp4'}\nread: {out / 'report.html'}\nfigures: {out / 'summary.json'}"
+        f"\nlook: {out / 'sidebyside.mp4'}\nread: {out / 'report.html'}\nstats: {out / 'summary.json'}"
         f"   ({result.took_s:.0f} s)",
         soft_wrap=True,
         highlight=False,

@@ -1,1 +1,1 @@
-"""The demo: real calls between real processes on this machine, and what became of them in pictures and figures."""
+"""The demo: live calls between processes on this machine, and their outcome as videos, stats and a page."""

@@ -1,7 +1,7 @@
-"""The lab's twin of a live call: the same pictures, network, seed and controller in virtual time.
+"""The lab's twin of a live call: the same frames, network, seed and controller in virtual time.
 
-Owns what is carried over: the network in step with the first capture, the pictures from there on, and how long the
-machine took to encode and to decode each of them. Refuses to judge: bounds are `report.agreement`'s.
+The twin gets the network in step with the first capture, the frames from there on, and how long the machine took to
+encode and to decode each of them. Whether the two agree is decided by `grace_lab.report.agreement`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from grace_lab.log.merge import ProcessLogs, captures
+from grace_lab.log.merge import ProcessLogs, captured_frames
 from grace_lab.log.schema import Event, SessionLog
 from grace_lab.matrix import CallRequest, Row, run_call
 from grace_netsim.trace.files import load_rates, write_trace
 from grace_netsim.trace.rates import RateSeries
-from grace_rtc.demo.clip_file import make_clip
-from grace_rtc.demo.network import FILE_NAME as NETWORK
+from grace_rtc.demo.call import NETWORK, make_clip
 from grace_rtc.demo.outcome import Outcome
 from grace_rtc.demo.settings import PLAIN, DemoSettings, title
 from grace_rtc.errors import DemoError
@@ -44,8 +43,8 @@ def run_twin(settings: DemoSettings, outcome: Outcome, clip: Path, folder: Path)
 
 def captured_part(outcome: Outcome, fps: float) -> tuple[int, int]:
     """(first captured picture of the clip, frames from there to the last): a live sender begins when it can."""
-    taken = sorted(captures(outcome.logs.sender).values(), key=lambda capture: capture.captured_us)
-    return taken[0].picture, round((taken[-1].captured_us - taken[0].captured_us) * fps / 1e6) + 1
+    taken = sorted(captured_frames(outcome.logs.sender).values(), key=lambda capture: capture.captured_us)
+    return taken[0].source_frame, round((taken[-1].captured_us - taken[0].captured_us) * fps / 1e6) + 1
 
 
 def twin_of(settings: DemoSettings, outcome: Outcome, clip: Path, capacity: Path) -> CallRequest:
@@ -70,18 +69,18 @@ def twin_of(settings: DemoSettings, outcome: Outcome, clip: Path, capacity: Path
 
 
 def costs_of(sender: SessionLog, coded: Iterable[Event], fact: str) -> dict[int, int]:
-    """The twin's frame_id -> what coding it took in the live call. The twin counts captured pictures from 0."""
-    pictures = {capture.frame_id: capture.picture for capture in captures(sender).values()}
-    first = min(pictures.values())
+    """The twin's frame_id -> what coding it took in the live call. The twin counts captured source_frames from 0."""
+    source_frames = {capture.frame_id: capture.source_frame for capture in captured_frames(sender).values()}
+    first = min(source_frames.values())
     costs = ((event.integer("frame_id"), event.integer(fact)) for event in coded)
-    return {pictures[frame_id] - first: cost_us for frame_id, cost_us in costs if frame_id in pictures}
+    return {source_frames[frame_id] - first: cost_us for frame_id, cost_us in costs if frame_id in source_frames}
 
 
 def seen_network(network: RateSeries, logs: ProcessLogs) -> RateSeries:
     """The link's rates from the first capture on: its own time begins with the first packet that reaches it.
 
     Raises DemoError where none did."""
-    first_us = min(capture.captured_us for capture in captures(logs.sender).values())
+    first_us = min(capture.captured_us for capture in captured_frames(logs.sender).values())
     packets = (event for event in logs.relay or () if event.name == "packet_relayed")
     begun_us = next((event.at_us for event in packets if _begins(event)), None)
     if begun_us is None:

@@ -1,7 +1,4 @@
-"""The processes of one call: started each in a group of its own, watched, and ended together whatever happens.
-
-Owns their lives and what they printed. Refuses to know what they are for.
-"""
+"""The processes of one call: each starts in a process group of its own, and all end together, whatever happens."""
 
 from __future__ import annotations
 
@@ -20,13 +17,13 @@ from grace_rtc.errors import DemoError
 
 TAIL_LINES: Final = 15
 TAIL_BYTES: Final = 1 << 14
-PATIENCE_S: Final = (10.0, 3.0)
+GRACE_PERIODS_S: Final = (10.0, 3.0)
 """How long a process may take to end by itself after SIGINT, and after SIGTERM; then it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Child:
-    """A running command. `printed` is the file with all that it prints."""
+class ChildProcess:
+    """A running command. `printed` is the file that gets all that it prints."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -52,15 +49,15 @@ class Child:
         return DemoError(f"{self.name} {what}{shown}\n(all of it: {self.printed})")
 
 
-class Crew:
-    """Starts children and ends them all."""
+class Processes:
+    """Starts child processes and ends them all."""
 
     def __init__(self, folder: Path) -> None:
         """`folder` gets a file NAME.txt for each child."""
         self._folder = folder
-        self._children: list[Child] = []
+        self._children: list[ChildProcess] = []
 
-    def start(self, name: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Child:
+    def start(self, name: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> ChildProcess:
         """Run `grace-rtc ARGUMENTS`. Its output goes to a file, its input is empty."""
         command = [sys.executable, "-m", "grace_rtc.child", str(os.getpid()), *arguments]
         printed = self._folder / f"{name}.txt"
@@ -74,7 +71,7 @@ class Crew:
                 env={**os.environ, "COLUMNS": "200", **(environment or {})},
                 start_new_session=True,
             )
-        child = Child(name, process, printed)
+        child = ChildProcess(name, process, printed)
         self._children.append(child)
         return child
 
@@ -84,28 +81,30 @@ class Crew:
             if child.status not in (None, 0):
                 raise child.failure(f"ended with status {child.status}")
 
-    def end(self, child: Child, patience_s: Sequence[float] = PATIENCE_S) -> int:
-        """Let it end: SIGINT, then SIGTERM, then SIGKILL, to its whole group. Returns its exit status."""
-        for number, wait_s in zip((signal.SIGINT, signal.SIGTERM, signal.SIGKILL), (*patience_s, 5.0), strict=True):
+    def end(self, child: ChildProcess, grace_periods_s: Sequence[float] = GRACE_PERIODS_S) -> int:
+        """Send SIGINT, then SIGTERM, then SIGKILL to its whole group until it has ended. Returns its exit status."""
+        for number, wait_s in zip(
+            (signal.SIGINT, signal.SIGTERM, signal.SIGKILL), (*grace_periods_s, 5.0), strict=True
+        ):
             if child.status is None:
                 _signal_group(child.process.pid, number)
                 _wait(child, wait_s)
-        _signal_group(child.process.pid, signal.SIGKILL)  # what it may have started itself
+        _signal_group(child.process.pid, signal.SIGKILL)  # processes that it started itself
         return child.process.wait()
 
-    def end_all(self, patience_s: Sequence[float] = PATIENCE_S) -> None:
-        """End all at once, the newest first."""
+    def end_all(self, grace_periods_s: Sequence[float] = GRACE_PERIODS_S) -> None:
+        """Interrupt all at once, then end each, the newest first."""
         for child in self._children:
             if child.status is None:
                 _signal_group(child.process.pid, signal.SIGINT)
         for child in reversed(self._children):
-            self.end(child, patience_s)
+            self.end(child, grace_periods_s)
 
 
 @contextmanager
-def crew(folder: Path) -> Iterator[Crew]:
-    """Children that are gone when this block ends: quickly where it ends by an error or Ctrl-C."""
-    members = Crew(folder)
+def running_processes(folder: Path) -> Iterator[Processes]:
+    """Processes that have all ended when this block ends; without patience where it ends by an error or Ctrl-C."""
+    members = Processes(folder)
     with _sigterm_raises():
         try:
             yield members
@@ -137,11 +136,11 @@ def _sigterm_raises() -> Iterator[None]:
 def _signal_group(group: int, number: signal.Signals) -> None:
     try:
         os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):  # gone already, or gone and its number given to another's
+    except (ProcessLookupError, PermissionError):  # it has ended, and its number may be another's by now
         return
 
 
-def _wait(child: Child, seconds: float) -> None:
+def _wait(child: ChildProcess, seconds: float) -> None:
     end_s = time.monotonic() + seconds
     while child.status is None and time.monotonic() < end_s:
         time.sleep(0.02)

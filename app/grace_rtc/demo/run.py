@@ -1,6 +1,6 @@
-"""The whole demo: a clip, a call for each scheme, then films, figures and one page.
+"""The whole demo: a clip, a call for each scheme, then the videos, the stats and one page.
 
-Owns the order of things and what lies in the folder. Refuses to know the terminal: it reports through `Display`.
+It reports its progress through `Display`, and leaves everything in one folder.
 """
 
 from __future__ import annotations
@@ -18,14 +18,11 @@ from grace_lab.report import write_provenance, write_report
 from grace_lab.report.agreement import Compared, compared, pairs
 from grace_lab.report.results import read_run
 from grace_rtc.demo.agreement import run_twin
-from grace_rtc.demo.call import run_call
-from grace_rtc.demo.clip_file import FILE_NAME as CLIP
-from grace_rtc.demo.clip_file import make_clip
-from grace_rtc.demo.network import FILE_NAME as NETWORK
-from grace_rtc.demo.network import write_network
-from grace_rtc.demo.outcome import Outcome, outcome_of, write_films
+from grace_rtc.demo.call import CLIP, NETWORK, make_clip, run_call, write_network
+from grace_rtc.demo.comparison_video import write_videos
+from grace_rtc.demo.outcome import Outcome, Stats, outcome_of
 from grace_rtc.demo.settings import PLAIN, DemoSettings, title
-from grace_rtc.demo.summary import Figures, summary, verdict, warning
+from grace_rtc.demo.summary import summary, verdict, warning
 from grace_rtc.errors import DemoError
 
 
@@ -39,9 +36,9 @@ class Display(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """Figures by scheme; `agreement` where it was asked for."""
+    """Stats by scheme; `agreement` where it was asked for."""
 
-    calls: dict[str, Figures]
+    calls: dict[str, Stats]
     agreement: Compared | None
     took_s: float
 
@@ -55,10 +52,10 @@ def run_demo(settings: DemoSettings, agreement: bool, display: Display) -> DemoR
     make_clip(settings.video, clip, settings.size, settings.fps, settings.frames, display.update)
     write_network(settings.trace, settings.scale, out / NETWORK)
     outcomes = [_call(settings, scheme, clip, display) for scheme in settings.schemes]
-    display.step("films", None)
-    write_films(settings, outcomes, clip, out)
+    display.step("videos", None)
+    write_videos(settings, outcomes, clip, out)
     for outcome in outcomes:
-        outcome.files.record.unlink(missing_ok=True)  # raw pictures: the largest of all, and not needed any more
+        outcome.files.recording.unlink(missing_ok=True)  # uncompressed, and not needed any more
     rows = [_row(settings, outcome) for outcome in outcomes]
     if agreement:
         display.step("the same call in the lab", None)
@@ -67,7 +64,7 @@ def run_demo(settings: DemoSettings, agreement: bool, display: Display) -> DemoR
     (out / "results.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     write_provenance(out)
     write_report(out, out / "report.html")
-    calls = {outcome.scheme: outcome.figures for outcome in outcomes}
+    calls = {outcome.scheme: outcome.stats for outcome in outcomes}
     found = [compared(pair) for pair in pairs(read_run(out))] if agreement else []
     result = DemoResult(calls, found[0] if found else None, time.monotonic() - started_s)
     _write_summary(settings, result)
@@ -77,7 +74,7 @@ def run_demo(settings: DemoSettings, agreement: bool, display: Display) -> DemoR
 def _call(settings: DemoSettings, scheme: str, clip: Path, display: Display) -> Outcome:
     display.step(f"call with {title(scheme)}", 1)
     files = run_call(settings, scheme, settings.out / scheme, lambda note, done: display.update(done, note))
-    display.step(f"comparing pictures of {title(scheme)}", None)
+    display.step(f"comparing frames of {title(scheme)}", None)
     return outcome_of(settings, scheme, files, clip)
 
 
@@ -101,7 +98,7 @@ def _row(settings: DemoSettings, outcome: Outcome) -> Row:
         **{name: facts[name] for name in ("loss_control", "fps", "width", "height", "service", "loss", "where")},
         "seconds": settings.seconds,
         **{name: value for name, value in measured.items() if name not in ROW_METRICS},
-        "frames_too_slow": outcome.figures["frames_too_slow"],
+        "frames_too_slow": outcome.stats["frames_too_slow"],
         "log": log,
     }
 

@@ -1,12 +1,14 @@
-"""What a demo is asked for. Owns the limits of its values; knows nothing of processes."""
+"""The settings of a demo and their limits."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from grace_codec.media.video_file import check_size
+from grace_codec.media.clip import open_clip
+from grace_codec.media.video_file import MIN_SIDE_PX, check_size
 from grace_lab.matrix import MIN_BPS
 from grace_lab.report.results import short_name
 from grace_netsim.trace.files import load_rates
@@ -14,9 +16,11 @@ from grace_transport.congestion import find_controller
 from grace_transport.congestion.controller import CongestionController
 
 PLAIN: Final = {"h264": "plain H.264", "vp8": "plain VP8"}
-"""Schemes that are aiortc as it is: its codec, its retransmission, its rate control."""
+"""Schemes without the plug-in: aiortc's own codec, retransmission and rate control."""
 OURS: Final = ("grace-lite", "grace-p", "grace-d", "stub")
 MAX_SECONDS: Final = 600
+DEFAULT_PIXELS: Final = 320 * 180
+"""Two cores encode and decode this many in real time, with both ends and the network of the call on them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,7 @@ class DemoSettings:
         self.controller()
 
     def controller(self) -> CongestionController:
-        """As a sender makes it; here to tell what it calls its loss control."""
+        """The controller as a sender makes it, to tell what it calls its loss control."""
         return find_controller(self.cc)(start_bps=self.start_bps, min_bps=self.min_bps, max_bps=self.max_bps)
 
     @property
@@ -66,14 +70,23 @@ class DemoSettings:
 
     @property
     def queue(self) -> int:
-        """Packets that the narrower link queues: scaled as well, it is as long in milliseconds as the trace's own."""
+        """Packets that the scaled link queues: scaled as its rate is, so that a full queue lasts as long as before."""
         return max(2, round(self.queue_packets * self.scale))
 
     @property
     def frames(self) -> int:
+        """Frames of the clip."""
         return max(1, round(self.seconds * self.fps))
 
 
 def title(scheme: str) -> str:
     """A scheme's name for people."""
     return PLAIN.get(scheme) or (f"GRACE ({scheme})" if scheme.startswith("grace") else scheme)
+
+
+def fitting_size(video: str) -> tuple[int, int]:
+    """Width and height with the video's shape and at most DEFAULT_PIXELS, both even. Raises ClipError."""
+    with open_clip(video) as clip:
+        scale = min(1.0, math.sqrt(DEFAULT_PIXELS / (clip.width * clip.height)))
+        width, height = (max(MIN_SIDE_PX, round(side * scale / 2) * 2) for side in (clip.width, clip.height))
+    return width, height

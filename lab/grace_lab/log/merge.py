@@ -1,8 +1,8 @@
-"""One log of a live call out of those of its processes, on the axis of the lab: time 0 is the first capture.
+"""Makes one log of a live call out of those of its processes, on the time axis of the lab: 0 is the first capture.
 
-Owns whose word counts for what: the sender's for captures, codec and packets, the receiver's for arrivals and pictures,
-the relay's for drops and the link; for schemes without our sessions (plain vp8, h264) the relay's for packets, too, and
-frames are told apart by their RTP timestamps. Refuses to know files, processes and pixels.
+Each kind of event is taken from the process that knows it: captures, encoding and packets from the sender, arrivals,
+decoding and shown frames from the receiver, drops and the state of the link from the relay. Schemes without the plug-in
+(vp8, h264) log no packets, so the relay's count; their frames are told apart by their RTP timestamps.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from grace_transport.event_log import Fact
 from grace_transport.wire.media import rtp_timestamp
 
 MAX_CALL_US: Final = 24 * 3600 * 1_000_000
-TAIL_US: Final = 1_000_000  # as in the lab: what is under way at the last capture may still arrive
-SRTP_TAG_BYTES: Final = 16  # RFC 7714; the sender's own figures are without it, the relay's with it
+TAIL_US: Final = 1_000_000  # as in the lab: packets that are under way at the last capture may still arrive
+SRTP_TAG_BYTES: Final = 16  # RFC 7714; sizes in the sender's log are without it, sizes in the relay's with it
 
 _OF_SENDER: Final = frozenset(
     {"frame_encoded", "frame_skipped", "packet_sent", "rate_target", "resync", "key_frame_forced", "operating_point"}
@@ -30,52 +30,54 @@ _OF_ALL: Final = frozenset({"datagram_rejected", "connection_state", "notice"})
 
 
 @dataclass(frozen=True, slots=True)
-class Capture:
-    """`picture` is its number in the clip."""
+class CapturedFrame:
+    """A frame that the sender captured. `source_frame` is its number in the clip."""
 
     frame_id: int
     captured_us: int
-    picture: int
+    source_frame: int
 
 
 @dataclass(frozen=True, slots=True)
-class Showing:
-    """A picture reached the player: picture `index` of its record, `width` x `height`, is frame `capture`."""
+class ShownFrame:
+    """A frame that reached the player: number `index` of its recording, `width` x `height` pixels."""
 
     index: int
     at_us: int
     width: int
     height: int
-    capture: Capture
+    captured: CapturedFrame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessLogs:
-    """What the processes of one call wrote. A call without emulated network has no relay."""
+    """The logs of the processes of one call. A call without an emulated network has no relay."""
 
     sender: SessionLog
     receiver: SessionLog
     relay: SessionLog | None = None
 
 
-def captures(sender: SessionLog) -> dict[int, Capture]:
+def captured_frames(sender: SessionLog) -> dict[int, CapturedFrame]:
     """RTP timestamp -> captured frame. Raises LogError where nothing was captured."""
-    found: dict[int, Capture] = {}
+    found: dict[int, CapturedFrame] = {}
     for event in sender.named("frame_captured"):
         captured_us, frame_id = event.integer("captured_us"), event.integer("frame_id")
         timestamp = _integer(event, "rtp_timestamp", rtp_timestamp(captured_us))
-        found.setdefault(timestamp & 0xFFFFFFFF, Capture(frame_id, captured_us, _integer(event, "picture", frame_id)))
+        found.setdefault(
+            timestamp & 0xFFFFFFFF, CapturedFrame(frame_id, captured_us, _integer(event, "source_frame", frame_id))
+        )
     if not found:
         raise LogError("the sender's log has no captured frame: the call never began; look at its messages")
     return found
 
 
-def showings(logs: ProcessLogs) -> list[Showing]:
-    """What the player showed, in order, each frame once. Pictures that no capture accounts for are left out.
+def shown_frames(logs: ProcessLogs) -> list[ShownFrame]:
+    """The frames that the player showed, in order, each once. Those that were never captured are left out.
 
-    Raises LogError where the clocks of the two logs are not one."""
-    known = captures(logs.sender)
-    first: dict[int, Showing] = {}
+    Raises LogError if the two logs do not share one clock."""
+    known = captured_frames(logs.sender)
+    first: dict[int, ShownFrame] = {}
     for event in logs.receiver.named("frame_shown"):
         capture = known.get(event.integer("rtp_timestamp") & 0xFFFFFFFF)
         if capture is not None and capture.frame_id not in first:
@@ -85,7 +87,7 @@ def showings(logs: ProcessLogs) -> list[Showing]:
                     "two calls; give logs of one call whose processes ran on one machine"
                 )
             size = event.integer("width"), event.integer("height")
-            first[capture.frame_id] = Showing(event.integer("index"), event.at_us, *size, capture)
+            first[capture.frame_id] = ShownFrame(event.integer("index"), event.at_us, *size, capture)
     return list(first.values())
 
 
@@ -95,7 +97,7 @@ def merge(
     """The whole call as the lab would have logged it. `facts` go into session_started; `quality` is by frame id.
 
     Raises LogError for logs that are not of one call."""
-    known = captures(logs.sender)
+    known = captured_frames(logs.sender)
     origin_us = min(capture.captured_us for capture in known.values())
     events = [
         *_captured(logs.sender),
@@ -122,14 +124,14 @@ def _captured(sender: SessionLog) -> Iterator[Event]:
 
 def _rendered(logs: ProcessLogs, quality: Mapping[int, FrameQuality]) -> SessionLog:
     rendered = SessionLog()
-    for showing in showings(logs):
-        capture = showing.capture
-        log_rendered(rendered, showing.at_us, capture.frame_id, capture.captured_us, quality.get(capture.frame_id))
+    for shown in shown_frames(logs):
+        capture = shown.captured
+        log_rendered(rendered, shown.at_us, capture.frame_id, capture.captured_us, quality.get(capture.frame_id))
     return rendered
 
 
-def _relayed(logs: ProcessLogs, known: Mapping[int, Capture]) -> Iterator[Event]:
-    """The link's own lines; drops, those on the way back marked as feedback; packets, where the sender names none."""
+def _relayed(logs: ProcessLogs, known: Mapping[int, CapturedFrame]) -> Iterator[Event]:
+    """State and drops of the link (those on the way back are marked as feedback); packets if the sender logged none."""
     own_packets = any(True for _ in logs.sender.named("packet_sent"))
     for event in logs.relay or ():
         way_up = event.text("direction") != "down"
@@ -149,7 +151,7 @@ def _is_video(event: Event) -> bool:
     return (event.text("kind") or "media") in ("media", "retransmission", "padding")
 
 
-def _sent(event: Event, known: Mapping[int, Capture]) -> Event:
+def _sent(event: Event, known: Mapping[int, CapturedFrame]) -> Event:
     capture = known.get(_integer(event, "rtp_timestamp", -1))
     facts: dict[str, Fact] = {
         "seq": _integer(event, "seq", -1),
@@ -168,7 +170,7 @@ def _capacity_before(logs: ProcessLogs, origin_us: int) -> list[Event]:
 
 
 def _after(event: Event, end_us: int) -> bool:
-    """The link goes on when the call is over; nobody wants to see that."""
+    """Whether the event is one of the link that came after the call was over."""
     return event.name in _OF_RELAY and event.at_us > end_us
 
 
@@ -187,7 +189,7 @@ def _time(event: Event) -> int:
 
 
 def _integer(event: Event, fact: str, otherwise: int) -> int:
-    """An optional fact; LogError where it is there and no integer."""
+    """An optional fact. Raises LogError if it is there and not an integer."""
     if fact not in event.facts:
         return otherwise
     try:
