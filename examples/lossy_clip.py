@@ -5,7 +5,7 @@ pip install 'grace-rtc[codec]' && python examples/lossy_clip.py
 
 from grace_codec.evaluation.quality import ssim_db
 from grace_codec.grace.codec import GraceCodec
-from grace_codec.media.clip import ClipOptions, open_clip
+from grace_codec.media import ClipOptions, open_clip
 from grace_codec.types import Budget, ReceivedFrame, Reference
 
 sender, receiver = GraceCodec.load("grace-lite"), GraceCodec.load("grace-lite")

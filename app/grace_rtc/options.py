@@ -37,7 +37,7 @@ Bitrate = Annotated[str | None, typer.Option(help="Such as 300k or 1.5M.")]
 
 def width_and_height(text: str | None) -> tuple[int, int] | None:
     """`640x360` as numbers, None for None. Raises ValueError for anything else."""
-    from grace_codec.media.video_file import parse_size
+    from grace_codec.media import parse_size
 
     return parse_size(text)
 

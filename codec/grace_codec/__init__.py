@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from grace_codec.files.container import StreamReader, StreamWriter
     from grace_codec.grace.codec import GraceCodec
     from grace_codec.grace.intra_refresh import PatchPolicy
-    from grace_codec.media.clip import VideoClip, open_clip
-    from grace_codec.media.video_file import ClipOptions
+    from grace_codec.media import ClipOptions, VideoClip, open_clip
     from grace_codec.profiles import PROFILES
     from grace_codec.schemes import SCHEMES, LiveScheme, Scheme, live_scheme
     from grace_codec.types import Budget, CodedFrame, Decoded, Frame, Plane, ReceivedFrame, Reference

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from grace_codec.api import LossResponse, PacketCodec
-from grace_codec.media.clip import VideoClip
+from grace_codec.media import VideoClip
 
 __all__ = ["PAYLOAD_VERSION", "SCHEMES", "LiveScheme", "MakeScheme", "Progress", "Scheme", "live_scheme"]
 

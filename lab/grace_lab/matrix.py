@@ -17,7 +17,7 @@ from itertools import product
 from pathlib import Path
 from typing import Literal
 
-from grace_codec.media.clip import ClipOptions, VideoClip, open_clip
+from grace_codec.media import ClipOptions, VideoClip, open_clip
 from grace_codec.schemes import SCHEMES, Progress
 from grace_codec.types import Frame
 from grace_lab.call import CallConfig, Lab

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from grace_codec.files.container import HEADER, StreamReader
-from grace_codec.media.clip import open_clip
+from grace_codec.media import open_clip
 from grace_rtc.commands.codec import app
 from grace_rtc.commands.models import app as models_app
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from grace_codec.api import PacketCodec
-from grace_codec.media.clip import ClipOptions, VideoClip, open_clip
+from grace_codec.media import ClipOptions, VideoClip, open_clip
 from grace_codec.schemes import SCHEMES, live_scheme
 from grace_codec.types import Budget, CodedFrame, ReceivedFrame
 

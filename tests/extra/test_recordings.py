@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from grace_codec.evaluation.quality import complexity
-from grace_codec.media.clip import open_clip
+from grace_codec.media import open_clip
 from grace_netsim.trace.convert import crop, to_opportunities
 from grace_netsim.trace.fetch import Cut, catalogue, make_cut
 from grace_netsim.trace.files import load_opportunities, read_trace

@@ -75,7 +75,7 @@ def codec(
     OMP_NUM_THREADS=1 holds it to one thread."""
     with errors_in_one_line("codec"):
         from grace_codec.evaluation.bench import STAGES, measure_codec
-        from grace_codec.media.clip import ClipOptions, open_clip
+        from grace_codec.media import ClipOptions, open_clip
 
         with open_clip(video, ClipOptions(width_and_height(size))) as clip:
             speed = measure_codec(list(clip.play(frames)), frame_bytes, perf_counter, profile)

@@ -26,7 +26,7 @@ def info(
     """Size, frame rate, number of frames, and spatial and temporal information (ITU-T P.910) of a clip."""
     with errors_in_one_line():
         from grace_codec.evaluation.quality import complexity
-        from grace_codec.media.clip import open_clip
+        from grace_codec.media import open_clip
 
         with open_clip(video) as source:
             measured = asdict(complexity(frame.y for frame in source.play()))

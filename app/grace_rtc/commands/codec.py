@@ -26,14 +26,14 @@ from grace_rtc.options import (
 
 if TYPE_CHECKING:
     from grace_codec.evaluation.rate_distortion import Evaluation
-    from grace_codec.media.clip import VideoClip
+    from grace_codec.media import VideoClip
 
 app = typer.Typer(no_args_is_help=True, help="The GRACE codec on files: encode, decode, evaluate, fit, train.")
 app.command()(train)
 
 
 def _clip(video: str, size: str | None, fps: float | None, seconds: float | None) -> VideoClip:
-    from grace_codec.media.clip import ClipOptions, open_clip
+    from grace_codec.media import ClipOptions, open_clip
 
     return open_clip(video, ClipOptions(width_and_height(size), fps, duration_s=seconds))
 

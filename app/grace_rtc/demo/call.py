@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from grace_codec.media.clip import ClipOptions, open_clip
+from grace_codec.media import ClipOptions, open_clip
 from grace_lab.log.file import LogFollower, read_log
 from grace_lab.log.merge import ProcessLogs
 from grace_netsim.trace.files import load_rates

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grace_codec.evaluation.quality import ssim_to_db
-from grace_codec.media.clip import VideoClip, open_clip
+from grace_codec.media import VideoClip, open_clip
 from grace_codec.types import Planes
 from grace_lab.log.merge import captured_frames
 from grace_rtc.demo.outcome import Outcome, ShownVideo, scaled_planes

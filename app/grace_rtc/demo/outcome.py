@@ -11,8 +11,8 @@ from typing import BinaryIO, Final
 import numpy as np
 
 from grace_codec.evaluation.quality import psnr_db, ssim
-from grace_codec.media.clip import open_clip, split_i420
-from grace_codec.media.video_file import MAX_SOURCE_SIDE_PX
+from grace_codec.media import open_clip, split_i420
+from grace_codec.media.geometry import MAX_SOURCE_SIDE_PX
 from grace_codec.types import Plane, Planes
 from grace_lab.errors import LogError
 from grace_lab.log.events import FrameQuality

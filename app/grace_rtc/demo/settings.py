@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from grace_codec.media.clip import open_clip
-from grace_codec.media.video_file import MIN_SIDE_PX, check_size
+from grace_codec.media import MIN_SIDE_PX, check_size, open_clip
 from grace_lab.matrix import MIN_BPS
 from grace_lab.report.results import short_name
 from grace_netsim.trace.files import load_rates

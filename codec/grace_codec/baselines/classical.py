@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from grace_codec.errors import BackendError, BitstreamError
-from grace_codec.media.video_file import planes_of
+from grace_codec.media import planes_of
 from grace_codec.types import Frame, Plane, Planes
 
 if TYPE_CHECKING:

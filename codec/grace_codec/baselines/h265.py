@@ -20,7 +20,7 @@ from typing import Final
 from grace_codec.api import LossResponse
 from grace_codec.baselines.cache import StreamCache
 from grace_codec.baselines.ladder import WORST_CRF, Ladder, LadderPlan, build_ladder
-from grace_codec.media.clip import VideoClip
+from grace_codec.media import VideoClip
 from grace_codec.types import Budget, CodedFrame, Decoded, Frame, Planes, ReceivedFrame, Reference
 
 _HEADER: Final = struct.Struct("!BBI")

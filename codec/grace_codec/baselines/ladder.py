@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from grace_codec.baselines.cache import StreamCache, stream_key
 from grace_codec.baselines.classical import ClassicalStream, Quality, encode_clip
-from grace_codec.media.clip import VideoClip
+from grace_codec.media import VideoClip
 from grace_codec.types import Frame, Planes
 
 CODEC: Final = "libx265"

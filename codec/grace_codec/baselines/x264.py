@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from grace_codec.api import LossResponse
 from grace_codec.baselines.classical import av_frame
-from grace_codec.media.video_file import planes_of
+from grace_codec.media import planes_of
 from grace_codec.types import Budget, CodedFrame, Decoded, Frame, Planes, ReceivedFrame, Reference
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from grace_codec.errors import BackendError, BitstreamError, ModelError
 from grace_codec.evaluation.loss_pattern import Bursts
 from grace_codec.files.container import StreamInfo, StreamReader
 from grace_codec.grace.codec import GraceCodec
-from grace_codec.media.clip import VideoClip
+from grace_codec.media import VideoClip
 from grace_codec.types import Budget, CodedFrame, Frame, Planes, ReceivedFrame, Reference
 
 KEY_FACTOR = 10  # budget of the first frame in budgets of the others: what follows builds on it

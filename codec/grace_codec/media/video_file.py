@@ -1,30 +1,39 @@
-"""Reading a video file: decode with ffmpeg (PyAV), choose frames by time, turn upright, scale, crop to even sides.
+"""Reads video: every frame at its own time, converted to what the codec takes, damaged ones left out and counted.
 
-Owns what a file can do wrong. Knows nothing of looping or keeping pictures.
+Owns times, parts, rates and damage. Knows nothing of looping or keeping frames, and holds one frame at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from grace_codec.errors import ClipError
-from grace_codec.types import Plane, Planes
+from grace_codec.media.convert import FrameConverter
+from grace_codec.media.geometry import Size, check_size
+from grace_codec.media.opening import (
+    JUMP_S,
+    MAX_FPS,
+    MIN_FPS,
+    STDIN,
+    FrameRate,
+    RawLayout,
+    SourceOptions,
+    check_file,
+    clock_may_jump,
+    film_stream,
+    frame_rate,
+    is_raw,
+    open_container,
+    raw_layout,
+)
+from grace_codec.types import Planes
 
 if TYPE_CHECKING:
     import av
 
-"""y (H, W), u and v (H/2, W/2) of one picture, H and W even."""
-
-MIN_SIDE_PX: Final = 64
-MAX_SIZE_PX: Final = (1920, 1080)
-MAX_SOURCE_SIDE_PX: Final = 8192
-MAX_FPS: Final = 240.0
 _CLOCK_SLACK_S: Final = 0.001
 """Containers round times to their clock (Matroska: 1 ms); a frame that is this much late is still on time."""
 
@@ -33,136 +42,236 @@ _CLOCK_SLACK_S: Final = 0.001
 class ClipOptions:
     """What to make of a source. None: as the source has it.
 
-    size: (width, height) to scale to, both even. fps: resampled, each output frame shows the newest source frame that
-    is not later. start_s, duration_s: the part that is used; a built-in scene is 10 s long unless said otherwise."""
+    size: (width, height) to scale to, both even; by default the displayed size, scaled to fit where it cannot be coded.
+    fps: resampled, each output frame shows the newest source frame that is not later. start_s, duration_s: the part
+    that is used; a built-in scene is 10 s long unless said otherwise. pix_fmt: the file holds raw frames of this
+    format; then size and fps say what they are, and nothing is scaled or resampled."""
 
-    size: tuple[int, int] | None = None
+    size: Size | None = None
     fps: float | None = None
     start_s: float = 0.0
     duration_s: float | None = None
+    pix_fmt: str | None = None
 
     def __post_init__(self) -> None:
-        if self.size is not None:
+        if self.size is not None and self.pix_fmt is None:
             check_size(*self.size, "the wanted size")
-        if self.fps is not None and not 1 <= self.fps <= MAX_FPS:
-            raise ClipError(f"frame rate {self.fps:g}: give 1 to {MAX_FPS:g} frames per second")
+        if self.fps is not None and not MIN_FPS <= self.fps <= MAX_FPS:
+            raise ClipError(f"frame rate {self.fps:g}: give {MIN_FPS:g} to {MAX_FPS:g} frames per second")
         if not 0 <= self.start_s < 1e6:
             raise ClipError(f"start {self.start_s:g} s: give 0 or more seconds")
         if self.duration_s is not None and not 0 < self.duration_s < 1e6:
             raise ClipError(f"duration {self.duration_s:g} s: give more than 0 seconds")
 
 
-def parse_size(text: str | None) -> tuple[int, int] | None:
-    """WIDTHxHEIGHT as numbers, None for None. Raises ValueError for anything else."""
-    if text is None:
-        return None
-    width, cross, height = text.lower().partition("x")
-    if not cross or not width.isdecimal() or not height.isdecimal():
-        raise ValueError(f"size {text!r} is not WIDTHxHEIGHT, for example 640x360")
-    return int(width), int(height)
+@dataclass(frozen=True, slots=True)
+class TimedPlanes:
+    """A frame and when it is shown, in microseconds from the first one."""
+
+    at_us: int
+    planes: Planes
 
 
-def check_size(width: int, height: int, what: str) -> None:
-    if width % 2 or height % 2:
-        raise ClipError(f"{what} is {width}x{height}: both sides must be even (yuv420)")
-    wide, high = MAX_SIZE_PX
-    if not (MIN_SIDE_PX <= width <= wide and MIN_SIDE_PX <= height <= high):
-        bounds = f"{MIN_SIDE_PX}x{MIN_SIDE_PX} to {wide}x{high}"
-        raise ClipError(f"{what} is {width}x{height}: outside {bounds}; scale it (--size 640x360)")
+@dataclass(slots=True)
+class Damage:
+    """What could not be decoded, so far. `frames`: packets that gave no frame. `ended`: why reading ended early."""
+
+    frames: int = 0
+    ended: str = ""
+
+    @property
+    def text(self) -> str:
+        """For people; empty where nothing was damaged."""
+        parts = [f"{self.frames} damaged frames left out"] if self.frames else []
+        return "; ".join([*parts, *([f"cut short: {self.ended}"] if self.ended else [])])
 
 
-def check_file(path: Path) -> None:
-    if not path.exists():
-        raise ClipError(f"{path}: no such file; give a video file, or a built-in clip such as builtin:talk")
-    if not path.is_file():
-        raise ClipError(f"{path}: not a file; give a video file")
-    if path.stat().st_size == 0:
-        raise ClipError(f"{path}: the file is empty (0 bytes); copy or download it again")
+class VideoReader:
+    """The frames of one source, in order, once. Memory does not grow with its length. Use it with `with`."""
 
+    def __init__(self, source: str | Path, options: ClipOptions | None = None) -> None:
+        """`source`: a file, or `-` for standard input. Reads up to the first frame.
 
-def frame_rate(path: Path) -> float:
-    """Average frames per second that the file states (25 where it does not), within 1 to MAX_FPS."""
-    with _opened(path) as container:
-        return min(max(float(_rate(container.streams.video[0])), 1.0), MAX_FPS)
+        Raises ClipError (what, where, what to do next) for what is no readable video, or has no frame in the wanted
+        part."""
+        self._options = options = options or ClipOptions()
+        self._path = str(source)
+        self.name = "standard input" if self._path == STDIN else Path(source).name
+        if self._path != STDIN:
+            check_file(Path(source))
+        elif options.start_s:
+            raise ClipError("-: a pipe has no part that could be skipped to; leave the start out")
+        self._layout = self._raw_layout()
+        self.rate = self._rate()
+        self.fps = self.rate.mean if self._resampled is None else self._resampled
+        self.damage = Damage()
+        self._container = open_container(self._path, self._layout)
+        try:
+            self.stream = film_stream(self._container, self._path)
+            size = None if self._layout is not None and self._layout.size == options.size else options.size
+            self._converter = FrameConverter(size, self.stream.sample_aspect_ratio, by_size=self._layout is None)
+            self._frames = self._read()
+            self._first: TimedPlanes | None = next(self._frames, None)
+        except BaseException:
+            self._container.close()
+            raise
+        if self._first is None:
+            self._container.close()
+            raise ClipError(f"{source}: no frame in the wanted part; start earlier or give a longer clip")
+        self.height, self.width = self._first.planes[0].shape
 
+    def frames(self) -> Iterator[TimedPlanes]:
+        """From the first on. Raises ClipError where nothing at all can be read on."""
+        first, self._first = self._first, None
+        if first is not None:
+            yield first
+        yield from self._frames
 
-def _rate(stream: av.VideoStream) -> Fraction:
-    return stream.average_rate or stream.guessed_rate or Fraction(25)
+    @property
+    def scaling(self) -> str:
+        """For people: what was done to the size of the source; empty where nothing was."""
+        shown = self._converter.shown
+        if shown is None or (shown[0] & ~1, shown[1] & ~1) == (self.width, self.height):
+            return ""
+        return f"{self.name}: {shown[0]}x{shown[1]} is scaled to {self.width}x{self.height}"
 
+    def close(self) -> None:
+        """Free the decoder. Idempotent."""
+        self._frames.close()
+        self._container.close()
 
-def _opened(path: Path) -> av.container.InputContainer:
-    """The container with a video stream of bearable size. Playlists in the file may not reach for other protocols."""
-    import av
+    def __enter__(self) -> VideoReader:
+        return self
 
-    try:
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
-    except (av.FFmpegError, ValueError, OSError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ClipError(f"{path}: not a readable video ({reason}); convert it (ffmpeg -i IN OUT.mp4)") from error
-    if not container.streams.video:
-        container.close()
-        raise ClipError(f"{path}: the file has no video stream; give a file with pictures")
-    context = container.streams.video[0].codec_context
-    if max(context.width, context.height) > MAX_SOURCE_SIDE_PX:
-        container.close()
-        raise ClipError(f"{path}: pictures of {context.width}x{context.height}; at most {MAX_SOURCE_SIDE_PX} px a side")
-    return container
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
+    # -- inside ----------------------------------------------------------------------------------------------------
 
-def file_pictures(path: Path, options: ClipOptions) -> Iterator[Planes]:
-    """Decode, pick by time, scale. A frame that is shown twice is scaled once."""
-    with _opened(path) as container:
-        decoded = _timed_frames(container, path, options.start_s)
-        part = _as_they_come(decoded, options) if options.fps is None else _at_rate(decoded, options, options.fps)
+    @property
+    def _resampled(self) -> float | None:
+        """The rate to resample to."""
+        fps = self._options.fps
+        return None if fps is None or (self._layout is not None and self._layout.fps == fps) else fps
+
+    def _raw_layout(self) -> RawLayout | None:
+        options = self._options
+        if not is_raw(self._path, options.pix_fmt):
+            return None
+        return raw_layout(self._path, SourceOptions(options.size, options.fps, options.pix_fmt))
+
+    def _rate(self) -> FrameRate:
+        if self._layout is not None:
+            return FrameRate(self._layout.fps, self._layout.fps, self._layout.fps)
+        return FrameRate(25.0, 25.0, 25.0) if self._path == STDIN else frame_rate(self._path, None)
+
+    def _read(self) -> Generator[TimedPlanes, None, None]:
+        """Decode, pick by time, convert. A frame that is shown twice is converted once."""
+        decoded = self._timed_frames()
+        fps = self._resampled
+        part = _as_they_come(decoded, self._options) if fps is None else _at_rate(decoded, self._options, fps)
+        origin_us: int | None = None
         last: av.VideoFrame | None = None
         planes: Planes | None = None
-        for frame in part:
+        for at_us, frame in part:
             if frame is not last or planes is None:
-                last, planes = frame, _planes(frame, options.size, path)
-            yield planes
+                last, planes = frame, self._converter.planes(frame)
+            origin_us = at_us if origin_us is None else origin_us
+            yield TimedPlanes(at_us - origin_us, planes)
+
+    def _timed_frames(self) -> Iterator[tuple[float, av.VideoFrame]]:
+        """(time from the beginning of the source in s, frame), later and later."""
+        stream, start_s = self.stream, self._options.start_s
+        stream.codec_context.thread_count = 1
+        origin_s = None
+        if start_s > 0 and stream.start_time is not None and stream.time_base is not None:
+            origin_s = float(stream.start_time * stream.time_base)
+            self._seek(start_s + origin_s)
+        timeline = _Timeline(1 / self.rate.mean, JUMP_S if clock_may_jump(self._container) else float("inf"), origin_s)
+        for frame in self._decoded():
+            yield timeline.at_s(None if frame.pts is None else float(frame.time)), frame
+
+    def _seek(self, to_s: float) -> None:
+        import av
+
+        try:
+            self._container.seek(int(to_s * av.time_base), backward=True)
+        except (av.FFmpegError, OSError):
+            return  # read from the beginning then
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        """Every frame that decodes. What does not is counted; ClipError where not one does."""
+        import av
+
+        failures = (av.FFmpegError, ValueError, OSError)  # a local: this may outlive the module at interpreter exit
+        packets = self._container.demux(self.stream)
+        count = 0
+        while True:
+            try:
+                packet = next(packets, None)
+            except failures as error:
+                self.damage.ended = str(getattr(error, "strerror", None) or error)
+                break
+            if packet is None:
+                break
+            try:
+                frames = packet.decode()
+            except failures:
+                self.damage.frames += 1
+                continue
+            count += len(frames)
+            yield from (frame for frame in frames if isinstance(frame, av.VideoFrame))
+        if count == 0 and (self.damage.ended or self.damage.frames):
+            raise ClipError(f"{self._path}: no frame can be decoded ({self.damage.text}); copy or convert it again")
 
 
-def _timed_frames(
-    container: av.container.InputContainer, path: Path, start_s: float
-) -> Iterator[tuple[float, av.VideoFrame]]:
-    """(time from the stream's start in s, frame), in order. Raises ClipError where decoding breaks."""
-    import av
+class _Timeline:
+    """Presentation times that only go forward, from those that frames have.
 
-    stream = container.streams.video[0]
-    stream.codec_context.thread_count = 1
-    interval_s = float(1 / _rate(stream))
-    origin_s = (
-        None if stream.start_time is None or stream.time_base is None else float(stream.start_time * stream.time_base)
-    )
-    count = 0
-    last_s = -interval_s
-    failures = (av.FFmpegError, ValueError, OSError)  # a local: this may outlive the module when the interpreter exits
-    try:
-        if start_s > 0 and origin_s is not None:
-            container.seek(int((start_s + origin_s) * av.time_base), backward=True)
-        for frame in container.decode(stream):
-            known = origin_s is not None and frame.time is not None
-            at_s = float(frame.time or 0) - (origin_s or 0) if known else last_s + interval_s
-            yield at_s, frame
-            count, last_s = count + 1, at_s
-    except failures as error:
-        reason = getattr(error, "strerror", None) or error
-        where = f"after {count} frames ({max(0.0, last_s + interval_s):.2f} s)"
-        raise ClipError(f"{path}: broken {where}: {reason}; convert it again or give a shorter duration") from error
+    A file that was put together or cut begins its times anew, somewhere: then the next frame follows the last one after
+    the interval before. So does a frame without a time."""
+
+    def __init__(self, interval_s: float, longest_s: float, origin_s: float | None) -> None:
+        """`longest_s`: a longer way to the next frame is a jump. `origin_s`: what counts as 0, by default the first
+        frame."""
+        self._interval_s, self._longest_s = interval_s, longest_s
+        self._offset_s = None if origin_s is None else -origin_s
+        self._last_s: float | None = None
+        self._last_own_s: float | None = None
+
+    def at_s(self, own_s: float | None) -> float:
+        last_s = self._last_s
+        if self._offset_s is None:
+            self._offset_s = 0.0 if own_s is None else -own_s
+        if own_s is None:
+            at_s = 0.0 if last_s is None else last_s + self._interval_s
+        elif last_s is None or self._last_own_s is None:
+            at_s = own_s + self._offset_s
+        else:
+            step_s = own_s - self._last_own_s
+            if step_s < 0 or step_s > self._longest_s:
+                self._offset_s = last_s + self._interval_s - own_s
+            elif 0 < step_s < JUMP_S:
+                self._interval_s = step_s
+            at_s = max(own_s + self._offset_s, last_s + 1e-6)
+        self._last_s, self._last_own_s = at_s, own_s if own_s is not None else self._last_own_s
+        return at_s
 
 
-def _as_they_come(decoded: Iterable[tuple[float, av.VideoFrame]], options: ClipOptions) -> Iterator[av.VideoFrame]:
+def _as_they_come(
+    decoded: Iterable[tuple[float, av.VideoFrame]], options: ClipOptions
+) -> Iterator[tuple[int, av.VideoFrame]]:
     end_s = float("inf") if options.duration_s is None else options.start_s + options.duration_s
     for at_s, frame in decoded:
         if at_s >= end_s - _CLOCK_SLACK_S:
             return
         if at_s >= options.start_s - _CLOCK_SLACK_S:
-            yield frame
+            yield round(at_s * 1e6), frame
 
 
 def _at_rate(
     decoded: Iterable[tuple[float, av.VideoFrame]], options: ClipOptions, fps: float
-) -> Iterator[av.VideoFrame]:
+) -> Iterator[tuple[int, av.VideoFrame]]:
     """Output n shows the newest frame not later than start + n / fps; the last lasts as long as its forerunner."""
     wanted = float("inf") if options.duration_s is None else max(1, round(options.duration_s * fps))
     start_s, shown, gap_s = options.start_s, 0, 1 / fps
@@ -173,38 +282,11 @@ def _at_rate(
         else:
             gap_s = at_s - held[0]
         while held is not None and shown < wanted and start_s + shown / fps < at_s - _CLOCK_SLACK_S:
-            yield held[1]
+            yield round(shown * 1e6 / fps), held[1]
             shown += 1
         if shown >= wanted:
             return
         held = at_s, frame
     while held is not None and shown < wanted and start_s + (shown + 0.5) / fps <= held[0] + gap_s + _CLOCK_SLACK_S:
-        yield held[1]
+        yield round(shown * 1e6 / fps), held[1]
         shown += 1
-
-
-def _planes(frame: av.VideoFrame, size: tuple[int, int] | None, path: Path) -> Planes:
-    """Scaled, upright, cropped to even sides, as contiguous I420."""
-    quarter_turns = round(frame.rotation / 90) % 4
-    width, height = size or (frame.width, frame.height)
-    if size is not None and quarter_turns % 2:
-        width, height = height, width
-    picture = frame.reformat(width, height, format="yuv420p", interpolation="BICUBIC")
-    y, u, v = (np.rot90(plane, quarter_turns) for plane in _views(picture))
-    height, width = y.shape[0] & ~1, y.shape[1] & ~1
-    check_size(width, height, f"{path}: the video")
-    cut = y[:height, :width], u[: height // 2, : width // 2], v[: height // 2, : width // 2]
-    return cut[0].copy(), cut[1].copy(), cut[2].copy()
-
-
-def planes_of(picture: av.VideoFrame) -> Planes:
-    """The planes of a yuv420p picture of even size, copied out of ffmpeg's memory."""
-    y, u, v = (plane.copy() for plane in _views(picture))
-    return y, u, v
-
-
-def _views(picture: av.VideoFrame) -> list[Plane]:
-    rows = (
-        (np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size), plane) for plane in picture.planes
-    )
-    return [lines[: plane.height, : plane.width] for lines, plane in rows]

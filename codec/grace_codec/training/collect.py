@@ -11,7 +11,7 @@ from grace_codec.errors import ClipError
 from grace_codec.grace.av1_still import decode_still, encode_still
 from grace_codec.grace.codec import complete
 from grace_codec.grace.rate import FrameQuantizer
-from grace_codec.media.video_file import ClipOptions, file_pictures
+from grace_codec.media import ClipOptions, open_video
 from grace_codec.models.api import VideoModel
 from grace_codec.types import Planes
 
@@ -31,7 +31,8 @@ def short_clips(files: Iterable[Path], size: tuple[int, int] | None, frames: int
     """The first frames of every file; files that cannot be read, or are shorter than five frames, are passed over."""
     for file in files:
         try:
-            clip = list(islice(file_pictures(file, ClipOptions(size=size)), frames))
+            with open_video(file, ClipOptions(size=size)) as video:
+                clip = [frame.planes for frame in islice(video.frames(), frames)]
         except ClipError:
             continue
         if len(clip) >= 5:

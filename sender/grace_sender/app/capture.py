@@ -1,7 +1,7 @@
 """Plays a source in real time, for whoever asks for the next picture: a feed outlives the calls that it feeds.
 
-Owns the reading thread and the pace. A consumer that is slow misses pictures, it never makes them late: the newest one
-that is due is what it gets. Refuses to know codecs and networks.
+Owns the reading thread and the pace: each frame of a file is due at its own time. A consumer that is slow misses
+frames, it never makes them late: the newest one that is due is what it gets. Refuses to know codecs and networks.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -71,6 +72,7 @@ class Feed:
         size = self.source.width * self.source.height * 3 // 2
         depth = 1 if self.source.live else max(2, min(64, PREFETCH_BYTES // size))
         self._queue: asyncio.Queue[tuple[int, SourcePicture] | None] = asyncio.Queue(depth)
+        self._ahead: deque[tuple[int, SourcePicture] | None] = deque()  # taken from the queue, to look at
         self._thread = threading.Thread(target=self._read, name="capture", daemon=True)
         self._thread.start()
 
@@ -112,7 +114,7 @@ class Feed:
             await self._pass_over()
         if (item := await self._take()) is None:
             return None
-        now_us, due_us = self._now_us(), self._due_us()
+        now_us, due_us = self._now_us(), self._due_us(item[1])
         if self._paused or now_us - due_us > SLIP_US:
             self._origin_us += now_us - due_us
             due_us = now_us
@@ -122,22 +124,37 @@ class Feed:
         self._next_id += 1
         return _captured(self._next_id - 1, due_us, item[1])
 
-    def _due_us(self) -> int:
-        return round(self._origin_us + self._next_id * self._interval_us)
+    def _due_us(self, picture: SourcePicture, later: int = 0) -> int:
+        """When a frame of the source is due, `later` frames after the next one."""
+        at_us = picture.at_us
+        return round(self._origin_us + ((self._next_id + later) * self._interval_us if at_us is None else at_us))
 
     async def _pass_over(self) -> None:
         """Leave out what was read and is not the newest due frame any more."""
-        while self._due_us() + self._interval_us <= self._now_us() and not self._queue.empty():
-            if (item := await self._take()) is None:
-                return
+        while (item := self._read_already(0)) is not None and self._is_over(item[1]):
+            await self._take()
             if self._on_missed is not None:
-                self._on_missed(FrameMissed(self._now_us(), self._next_id, self._due_us(), item[1].number))
+                picture = item[1]
+                self._on_missed(FrameMissed(self._now_us(), self._next_id, self._due_us(picture), picture.number))
             self._next_id += 1
 
+    def _is_over(self, picture: SourcePicture) -> bool:
+        """Whether the frame after this one is due; of one that is still being read, whether it should be."""
+        if len(self._ahead) + self._queue.qsize() > 1:
+            following = self._read_already(1)
+            return following is not None and self._due_us(following[1], later=1) <= self._now_us()
+        return self._due_us(picture) + self._interval_us <= self._now_us()
+
+    def _read_already(self, index: int) -> tuple[int, SourcePicture] | None:
+        """What was read and waits, without taking it. None where there is no such frame."""
+        while len(self._ahead) <= index and not self._queue.empty():
+            self._ahead.append(self._queue.get_nowait())
+        return self._ahead[index] if index < len(self._ahead) else None
+
     async def _take(self) -> tuple[int, SourcePicture] | None:
-        item = await self._queue.get()
+        item = self._ahead.popleft() if self._ahead else await self._queue.get()
         if item is None:
-            self._queue.put_nowait(None)  # for whoever asks again
+            self._ahead.append(None)  # for whoever asks again
         return item
 
     def _read(self) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import SettingsConfigDict
 
-from grace_codec.media.video_file import check_size, parse_size
+from grace_codec.media import check_size, parse_size
 from grace_transport.runtime.settings import ProcessSettings
 
 PLAIN_SCHEMES: Final = ("vp8", "h264")

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Final
 
-from grace_codec.media.video_file import planes_of
+from grace_codec.media import planes_of, video_frame
 from grace_codec.schemes import SCHEMES, live_scheme
 from grace_codec.types import Frame, Planes
 from grace_sender.app.config import PLAIN_SCHEMES, SendConfig
-from grace_sender.app.sources import Source, video_frame
+from grace_sender.app.sources import Source
 from grace_sender.live.adaptation import EncoderSpeed, OperatingPoint, OperatingPointChanged
 from grace_sender.live.calibration import calibrate, calibration_size
 from grace_transport.aiortc_plugin import LiveEvent, RtcOptions, install, uninstall
@@ -41,7 +41,7 @@ async def install_plugin(config: SendConfig, source: Source, observer: Observer)
             start_bps=config.start_bitrate,
             min_bps=config.min_bitrate,
             max_bps=config.max_bitrate,
-            max_fps=min(240.0, max(1.0, config.fps or source.fps)),
+            max_fps=min(240.0, max(1.0, config.fps or source.peak_fps)),
             adapt=config.adapt,
             measured=None if speed is None else (speed.encode_us, speed.pixels),
             observer=observer,

@@ -6,19 +6,30 @@ A source is read on a thread of its own and knows no time, except a webcam, whos
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from fractions import Fraction
-from itertools import islice
-from pathlib import Path
+from itertools import count, islice
 from typing import TYPE_CHECKING, Final, Protocol
 
-import numpy as np
-
 from grace_codec.errors import ClipError
-from grace_codec.media.clip import BUILTIN, ClipOptions, VideoClip, open_clip, palindrome
-from grace_codec.media.video_file import check_file, check_size, file_pictures, frame_rate, planes_of
+from grace_codec.media import (
+    BUILTIN,
+    ClipOptions,
+    FrameConverter,
+    TimedPlanes,
+    VideoClip,
+    check_size,
+    coded_size,
+    open_clip,
+    open_video,
+    palindrome,
+    planes_of,
+    split_i420,
+    video_frame,
+)
+from grace_codec.media.opening import STDIN
 from grace_codec.types import Planes
 
 if TYPE_CHECKING:
@@ -35,20 +46,28 @@ _DRIVERS: Final = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 
 @dataclass(frozen=True, slots=True)
 class SourcePicture:
-    """`number`: which picture of the clip this is, as `open_clip` counts; of a webcam, how many came before it."""
+    """`number`: which frame of the clip this is, as `open_clip` counts; of a webcam, how many came before it.
+
+    `at_us`: when it is shown, from the first frame on; None: one interval of the source's rate after the last one."""
 
     number: int
     video: av.VideoFrame
+    at_us: int | None = None
 
 
 class Source(Protocol):
-    """Pictures of one size. `live`: they come when they come, and only the newest is of interest."""
+    """Frames of one size. `live`: they come when they come, and only the newest is of interest.
+
+    `fps`: on average. `peak_fps`: where frames follow each other fastest. `notices`: for people, what was done to the
+    source and what is wrong with it; whoever shows them empties the list."""
 
     name: str
     live: bool
     width: int
     height: int
     fps: float
+    peak_fps: float
+    notices: list[str]
 
     def pictures(self) -> Iterator[SourcePicture]:
         """In order, until the source ends. Raises ClipError where it breaks. Called once, on any one thread."""
@@ -61,8 +80,10 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
-def open_source(text: str, size: tuple[int, int] | None, fps: float | None, loop: bool) -> Source:
-    """`test`, `builtin:NAME`, `webcam`, `webcam:N` or a file. ClipError for what cannot be read."""
+def open_source(
+    text: str, size: tuple[int, int] | None, fps: float | None, loop: bool, pix_fmt: str | None = None
+) -> Source:
+    """`test`, `builtin:NAME`, `webcam`, `webcam:N`, a file, or `-` (a pipe). ClipError for what cannot be read."""
     if text == "test":
         clip = open_clip(TEST_CLIP, ClipOptions(size, fps, duration_s=TEST_CLIP_S), CLIP_MEMORY_BYTES)
         with suppress(IndexError):
@@ -73,9 +94,9 @@ def open_source(text: str, size: tuple[int, int] | None, fps: float | None, loop
         return LoopedClip(open_clip(text, ClipOptions(size, fps, duration_s=SCENE_S), CLIP_MEMORY_BYTES))
     if text == WEBCAM or text.startswith(WEBCAM + ":"):
         return Webcam(text, size, fps)
-    if loop:
-        return LoopedClip(open_clip(text, ClipOptions(size, fps), CLIP_MEMORY_BYTES))
-    return FileOnce(Path(text), ClipOptions(size, fps))
+    if loop and text == STDIN:
+        raise ClipError("-: a pipe cannot be played again; leave --loop out")
+    return VideoFile(text, ClipOptions(size, fps, pix_fmt=pix_fmt), loop)
 
 
 class LoopedClip:
@@ -86,6 +107,8 @@ class LoopedClip:
     def __init__(self, clip: VideoClip) -> None:
         self._clip = clip
         self.name, self.width, self.height, self.fps = clip.name, clip.width, clip.height, clip.fps
+        self.peak_fps = clip.fps
+        self.notices: list[str] = []
 
     def pictures(self) -> Iterator[SourcePicture]:
         index, count = 0, None
@@ -114,40 +137,69 @@ class LoopedClip:
         self._clip.close()
 
 
-class FileOnce:
-    """A file from beginning to end, however long: nothing is kept."""
+class VideoFile:
+    """A file or a pipe from beginning to end, each frame at its own time, once or for ever.
+
+    Looped, a file that fits into CLIP_MEMORY_BYTES goes forward, backward, forward ... as the lab plays it; a longer
+    one begins again at its start, so that memory does not grow with it."""
 
     live = False
 
-    def __init__(self, path: Path, options: ClipOptions) -> None:
-        check_file(path)
-        self._path, self._options = path, options
-        self.name, self.fps = path.name, options.fps or frame_rate(path)
-        self._pictures = file_pictures(path, options)
-        first = next(self._pictures, None)
-        if first is None:
-            raise ClipError(f"{path}: no picture in the file; give another")
-        self._first: Planes | None = first
-        self.height, self.width = first[0].shape
+    def __init__(self, source: str, options: ClipOptions, loop: bool = False) -> None:
+        self._source, self._options, self._loop = source, options, loop
+        self._reader = open_video(source, options)
+        self.name, self.fps = self._reader.name, self._reader.fps
+        self.peak_fps = options.fps or self._reader.rate.peak
+        self.width, self.height = self._reader.width, self._reader.height
+        self.notices = [self._reader.scaling] if self._reader.scaling else []
+        self._frames = self._reader.frames()
+        self._ahead: deque[TimedPlanes] = deque()
 
     def pictures(self) -> Iterator[SourcePicture]:
-        first, self._first = self._first, None
-        if first is not None:
-            yield SourcePicture(0, video_frame(first))
-        for number, planes in enumerate(self._pictures, 1):
-            if planes[0].shape != (self.height, self.width):
-                raise ClipError(f"{self.name}: the picture size changes in the file; give a size to scale to (--size)")
-            yield SourcePicture(number, video_frame(planes))
+        kept: list[tuple[int, bytes]] | None = [] if self._loop else None
+        number = end_us = last_us = 0
+        for frame in self._once():
+            yield SourcePicture(number, video_frame(frame.planes), frame.at_us)
+            number, end_us = number + 1, frame.at_us
+            if kept is not None:
+                kept.append((frame.at_us, b"".join(plane.tobytes() for plane in frame.planes)))
+                if number * len(kept[0][1]) > CLIP_MEMORY_BYTES:
+                    kept = None
+        if kept is not None:
+            yield from self._to_and_fro(kept)
+        while self._loop:
+            end_us += round(1e6 / self.fps)
+            with open_video(self._source, self._options) as self._reader:
+                for number, frame in enumerate(self._reader.frames()):
+                    last_us = end_us + frame.at_us
+                    yield SourcePicture(number, video_frame(frame.planes), last_us)
+            end_us = last_us
 
     def preview(self, count: int) -> list[Planes]:
-        return list(islice(file_pictures(self._path, self._options), count))
+        self._ahead.extend(islice(self._frames, max(0, count - len(self._ahead))))
+        return [frame.planes for frame in islice(self._ahead, count)]
 
     def close(self) -> None:
-        if (close := getattr(self._pictures, "close", None)) is not None:
-            try:
-                close()
-            except ValueError:  # the reading thread is inside it and ends with the process
-                return
+        with suppress(ValueError):  # the reading thread is inside it and ends with the process
+            self._reader.close()
+
+    def _once(self) -> Iterator[TimedPlanes]:
+        while self._ahead:
+            yield self._ahead.popleft()
+        yield from self._frames
+        if self._reader.damage.text:
+            self.notices.append(f"{self.name}: {self._reader.damage.text}")
+        self._reader.close()
+
+    def _to_and_fro(self, kept: list[tuple[int, bytes]]) -> Iterator[SourcePicture]:
+        """After the first time forward: backward at the same intervals, forward, and so on."""
+        at_us, shown, last = kept[-1][0], len(kept) - 1, len(kept) - 1
+        for index in count(len(kept)):
+            number = palindrome(index, len(kept))
+            at_us += abs(kept[number][0] - kept[shown][0]) if last else round(1e6 / self.fps)
+            shown = number
+            planes = split_i420(kept[number][1], self.width, self.height)
+            yield SourcePicture(number, video_frame(planes), at_us)
 
 
 class Webcam:
@@ -164,16 +216,18 @@ class Webcam:
         self._container = _open_camera(device, driver, options)
         stream = self._container.streams.video[0]
         context = stream.codec_context
-        self.width, self.height = size or (context.width & ~1, context.height & ~1)
-        check_size(self.width, self.height, f"{device}: its picture")
-        self.fps = fps or min(max(float(stream.average_rate or 30), 1.0), 60.0)
+        self.width, self.height = size or coded_size((context.width, context.height))
+        check_size(self.width, self.height, f"{device}: its frame")
+        self._converter = FrameConverter((self.width, self.height))
+        self.fps = self.peak_fps = fps or min(max(float(stream.average_rate or 30), 1.0), 60.0)
+        self.notices: list[str] = []
 
     def pictures(self) -> Iterator[SourcePicture]:
         import av
 
         try:
             for number, frame in enumerate(self._container.decode(video=0)):
-                yield SourcePicture(number, frame.reformat(self.width, self.height, format="yuv420p"))
+                yield SourcePicture(number, self._converter.frame(frame))
         except (av.FFmpegError, ValueError, OSError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ClipError(f"{self.name}: the camera stopped ({reason}); plug it in again") from error
@@ -208,16 +262,3 @@ def _open_camera(device: str, driver: str, options: dict[str, str]) -> av.contai
             f"{device}: cannot open this camera ({reason}); plug one in, give another (webcam:1), or send the test "
             "picture (--input test)"
         ) from error
-
-
-def video_frame(planes: Planes) -> av.VideoFrame:
-    """A picture as ffmpeg's frame, copied. y (H, W), u and v (H/2, W/2), uint8."""
-    import av
-
-    height, width = planes[0].shape
-    frame = av.VideoFrame(width, height, "yuv420p")
-    for plane, pixels in zip(frame.planes, planes, strict=True):
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        rows[: pixels.shape[0], : pixels.shape[1]] = pixels
-    frame.time_base = Fraction(1, 1_000_000)
-    return frame

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grace_codec.media.clip import ClipOptions, open_clip
+from grace_codec.media import ClipOptions, open_clip
 from grace_netsim.trace.files import load_rates
 from grace_rtc.demo.call import CallFiles, make_clip, netsim_command, receive_command, send_command, write_network
 from grace_rtc.demo.settings import DemoSettings

@@ -7,7 +7,7 @@ import pytest
 
 from grace_codec.baselines.classical import SETTINGS, Bitrate, ClassicalStream, Quality, encode_clip
 from grace_codec.errors import BitstreamError
-from grace_codec.media.clip import ClipOptions, open_clip
+from grace_codec.media import ClipOptions, open_clip
 from grace_codec.types import Frame
 
 

@@ -14,7 +14,7 @@ from grace_codec.api import LossResponse, PacketCodec
 from grace_codec.baselines.cache import StreamCache
 from grace_codec.baselines.h265 import H265Codec, h265_codec
 from grace_codec.baselines.ladder import Ladder, LadderPlan, build_ladder
-from grace_codec.media.clip import ClipOptions, VideoClip, open_clip
+from grace_codec.media import ClipOptions, VideoClip, open_clip
 from grace_codec.schemes import SCHEMES
 from grace_codec.types import Budget, CodedFrame, Frame, ReceivedFrame, Reference
 

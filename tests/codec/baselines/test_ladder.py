@@ -11,7 +11,7 @@ import pytest
 from grace_codec.baselines.cache import StreamCache
 from grace_codec.baselines.classical import ClassicalStream
 from grace_codec.baselines.ladder import Ladder, LadderPlan, Rung, build_ladder, refinements
-from grace_codec.media.clip import ClipOptions, VideoClip, open_clip
+from grace_codec.media import ClipOptions, VideoClip, open_clip
 
 PLAN = LadderPlan(probes=(46, 41, 36, 30, 24), step=1.5, min_bps=1000)
 

@@ -8,7 +8,7 @@ import pytest
 from grace_codec.api import LossResponse
 from grace_codec.baselines.x264 import X264Codec
 from grace_codec.evaluation.quality import psnr_db
-from grace_codec.media.clip import ClipOptions, VideoClip, open_clip
+from grace_codec.media import ClipOptions, VideoClip, open_clip
 from grace_codec.types import Budget, CodedFrame, Frame, ReceivedFrame
 
 

@@ -25,8 +25,7 @@ from grace_codec.evaluation.rate_distortion import (
     summarize,
 )
 from grace_codec.grace.codec import GraceCodec
-from grace_codec.media.clip import open_clip
-from grace_codec.media.video_file import ClipOptions
+from grace_codec.media import ClipOptions, open_clip
 
 
 def curve(scale: float, shift: float = 0) -> list[Point]:

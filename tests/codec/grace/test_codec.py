@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from grace_codec.api import LossResponse, PacketCodec
 from grace_codec.grace.codec import GraceCodec, Picture
 from grace_codec.grace.intra_refresh import PatchPolicy
-from grace_codec.media.clip import open_clip
-from grace_codec.media.video_file import ClipOptions
+from grace_codec.media import ClipOptions, open_clip
 from grace_codec.runtime import thread_pool
 from grace_codec.types import Budget, CodedFrame, Frame, ReceivedFrame
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 
 from grace_codec.errors import ClipError
-from grace_codec.media.clip import ClipOptions, VideoClip, open_clip, palindrome, split_i420
+from grace_codec.media import ClipOptions, VideoClip, open_clip, open_video, palindrome, split_i420
 from grace_codec.types import Planes
 
 
@@ -182,7 +181,7 @@ def test_builtin_clip_starts_where_it_is_told() -> None:
     [
         ({"size": (641, 360)}, "even"),
         ({"size": (32, 32)}, "outside 64x64 to 1920x1080"),
-        ({"size": (1080, 1920)}, "outside 64x64 to 1920x1080"),
+        ({"size": (1920, 1920)}, "outside 64x64 to 1920x1080 or 1080x1920"),
         ({"fps": 0.0}, "frame rate 0"),
         ({"fps": float("nan")}, "frame rate nan"),
         ({"start_s": -1.0}, "start -1"),
@@ -230,16 +229,8 @@ def test_file_without_pictures_is_refused(tmp_path: Path) -> None:
         open_clip(path)
 
 
-def test_video_that_is_too_small_is_refused_with_advice(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "small.mkv", [0, 40], 48, 32)
-    with pytest.raises(ClipError, match=r"48x32: outside 64x64 to 1920x1080; scale it"):
-        open_clip(path)
-    with open_clip(path, ClipOptions(size=(96, 64))) as clip:
-        assert clip.count() == 2
-
-
 def test_start_behind_the_end_is_refused(even: Path) -> None:
-    with pytest.raises(ClipError, match="no picture in the wanted part"):
+    with pytest.raises(ClipError, match="no frame in the wanted part"):
         open_clip(even, ClipOptions(start_s=9.0))
 
 
@@ -250,18 +241,21 @@ def test_file_cut_short_is_read_as_far_as_it_goes_or_says_where_it_broke(even: P
         assert 1 <= clip.count() < 5
 
 
-def test_file_that_breaks_in_the_middle_says_where(tmp_path: Path) -> None:
+def test_file_damaged_anywhere_gives_what_can_be_decoded(tmp_path: Path) -> None:
     path = write_video(tmp_path / "torn.mkv", [40 * k for k in range(20)])
     data = path.read_bytes()
-    complaints = []
-    for torn in range(0, len(data), 90):
+    counts, damaged = [], 0
+    for torn in range(600, len(data), 90):
         path.write_bytes(data[:torn] + bytes(40) + data[torn + 40 :])
         try:
-            with open_clip(path) as clip:
-                assert clip.count() <= 20
-        except ClipError as error:
-            complaints.append(str(error))
-    assert any(re.search(r"torn\.mkv: broken after [1-9]\d* frames .*convert it again", text) for text in complaints)
+            with open_video(path) as video:
+                counts.append(sum(1 for _ in video.frames()))
+                damaged += video.damage.frames > 0
+        except ClipError:
+            counts.append(0)
+    assert max(counts) <= 20
+    assert sum(count >= 18 for count in counts) > 0.8 * len(counts)
+    assert damaged > 0
 
 
 def test_unknown_builtin_clip_names_the_known_ones() -> None:

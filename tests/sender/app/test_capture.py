@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from grace_codec.errors import ClipError
-from grace_codec.media.clip import ClipOptions, open_clip
-from grace_codec.media.video_file import planes_of
+from grace_codec.media import open_clip, planes_of, video_frame
 from grace_codec.types import Planes
+from grace_sender.app import sources
 from grace_sender.app.capture import Capture, Feed, FrameMissed
-from grace_sender.app.sources import FileOnce, LoopedClip, SourcePicture, open_source, video_frame, webcam_device
+from grace_sender.app.sources import LoopedClip, SourcePicture, open_source, webcam_device
 
 
 def planes(value: int, width: int = 64, height: int = 64) -> Planes:
@@ -38,6 +38,8 @@ class Numbered:
 
     def __init__(self, count: int, fps: float = 200.0, live: bool = False, error: Exception | None = None) -> None:
         self.count, self.fps, self.live, self.error = count, fps, live, error
+        self.peak_fps = fps
+        self.notices: list[str] = []
         self.handed_over = 0
         self.closed = threading.Event()
 
@@ -158,11 +160,34 @@ def test_file_that_breaks_in_the_middle_says_where(movie: Path) -> None:
         assert count <= 12
 
 
-def test_size_that_changes_in_the_file_is_an_error(movie: Path) -> None:
-    source = FileOnce(movie, ClipOptions())
-    source.height = 32
-    with pytest.raises(ClipError, match="the picture size changes"):
-        list(source.pictures())
+def test_looped_file_beyond_the_memory_begins_again_at_its_start(movie: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "CLIP_MEMORY_BYTES", 5 * 96 * 64 * 3 // 2)
+    source = open_source(str(movie), None, None, loop=True)
+    pictures = list(islice(source.pictures(), 30))
+    assert [picture.number for picture in pictures] == [*range(12), *range(12), *range(6)]
+    assert [picture.at_us for picture in pictures] == [100_000 * index for index in range(30)]
+    source.close()
+
+
+def test_frames_of_a_file_are_due_at_their_own_times(tmp_path: Path) -> None:
+    times_ms = [0, 20, 40, 400, 420]
+    path = tmp_path / "variable.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for at_ms in times_ms:
+            frame = video_frame(planes(100, 96, 64))
+            frame.pts, frame.time_base = at_ms, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    for loop in (False, True):
+        source = open_source(str(path), None, None, loop)
+        shown = [picture.at_us for picture in islice(source.pictures(), 7)]
+        assert shown[:5] == [1000 * at_ms for at_ms in times_ms]
+        assert shown[5:] == ([440_000, 800_000] if loop else [])
+        assert (round(source.fps, 2), round(source.peak_fps, 2)) == (9.52, 50)
+        source.close()
 
 
 @pytest.mark.parametrize(

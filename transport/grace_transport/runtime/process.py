@@ -53,7 +53,7 @@ class Notice:
 
 
 class Sampler(Generic[T]):
-    """Samples growing totals every `every_s` seconds (0: never), so that two samples give a rate."""
+    """Samples totals that grow, once in `every_s` seconds (0: never), so that rates can be made of two samples."""
 
     def __init__(self, every_s: float) -> None:
         self._every_us = round(every_s * 1e6)
@@ -64,7 +64,7 @@ class Sampler(Generic[T]):
         self._last = None
 
     def sample(self, totals: T, now_us: int) -> tuple[T, float] | None:
-        """At the end of an interval, the totals at its beginning and its length in seconds; None in between."""
+        """Where an interval is over: the totals at its begin, and the seconds since then. None in between."""
         before = self._last
         if not self._every_us or (before is not None and now_us - before[0] < self._every_us):
             return None
@@ -126,25 +126,19 @@ class StopSignal:
 
 
 @contextlib.contextmanager
-def signals_as_calls(
-    on_signal: Callable[[str], None],
-    *,
-    now_us: Callable[[], int] = monotonic_us,
-    end_process: Callable[[int], None] = os._exit,
-) -> Iterator[None]:
-    """Ctrl-C and SIGTERM call `on_signal(name)`; a second one ends the process at once, whatever it is doing.
-
-    `now_us` and `end_process` are there for tests."""
+def signals_as_calls(on_signal: Callable[[str], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call `on_signal(name)`; a second one ends the process at once, whatever it hangs in."""
     loop = asyncio.get_running_loop()
     first_us: int | None = None
 
     def handle(name: str) -> None:
         nonlocal first_us
+        now_us = monotonic_us()
         if first_us is None:
-            first_us = now_us()
+            first_us = now_us
             on_signal(name)
-        elif now_us() - first_us > SAME_SIGNAL_US:
-            end_process(SECOND_SIGNAL_STATUS)
+        elif now_us - first_us > SAME_SIGNAL_US:
+            os._exit(SECOND_SIGNAL_STATUS)
 
     signals = (signal.SIGINT, signal.SIGTERM)
     for number in signals:
