@@ -15,4 +15,4 @@ class RecordError(ReceiverError):
 
 
 class DisplayError(ReceiverError):
-    """Pictures cannot be shown on this machine."""
+    """Frames cannot be shown on this machine."""

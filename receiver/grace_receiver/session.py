@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, replace
+from typing import Final
 
 from grace_codec.api import LossResponse
 from grace_codec.types import Decoded, ReceivedFrame
@@ -32,12 +33,15 @@ from grace_transport.wire.media import MediaParser
 from grace_transport.wire.recorder import TwccRecorder
 from grace_transport.wire.rtp import parse_rtp
 
-MAX_WAITING_FRAMES = 16  # for the decoder; beyond, the oldest are given up: late frames are worth nothing
+MAX_WAITING_FRAMES: Final = 16  # for the decoder; of more, the oldest are given up: late frames are worth nothing
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiverConfig:
-    """`loss_response` must be that of the sender's scheme; `rtt_us` is a first guess."""
+    """How one stream is received.
+
+    loss_response: that of the sender's scheme. profile: the codec profile that its packets must name. ssrc: under which
+    we report. media_ssrc, payload_type, transport_seq_id: of the stream. rtt_us: a first guess of the round trip."""
 
     loss_response: LossResponse = LossResponse.RESYNC
     profile: int = 0
@@ -46,13 +50,16 @@ class ReceiverConfig:
     payload_type: int = 96
     transport_seq_id: int = 3
     rtt_us: int = 200_000
-    deadline_us: int = 200_000  # partial frames: how long a frame waits for its packets when nothing else comes
+    deadline_us: int = 200_000  # partial frames: how long a frame waits for its packets while no newer one comes
     give_up_us: int = 1_000_000  # whole frames: how long an incomplete one blocks those behind it
     max_waiting_us: int | None = None  # for the decoder, P-frames with newer ones behind them; None: no such limit
 
 
 class ReceiverSession:
-    """Five verbs of a machine, and `on_decoded` for the driver that owns codec and screen."""
+    """The verbs of a machine (`grace_transport.machine`), and `on_decoded` for the driver that owns codec and screen.
+
+    The driver answers each `DecodeWanted` with `on_decoded`; at most one frame is at the codec. After any call that may
+    change the machine the driver drains it."""
 
     def __init__(self, config: ReceiverConfig) -> None:
         self._config = config
@@ -109,6 +116,7 @@ class ReceiverSession:
     # -- the machine's five verbs --------------------------------------------------------------------------------------
 
     def receive_datagram(self, data: bytes, now_us: int) -> None:
+        """An RTP packet of the stream. Anything else becomes a `DatagramRejected`."""
         config = self._config
         try:
             packet = parse_rtp(data, config.transport_seq_id)
@@ -132,10 +140,12 @@ class ReceiverSession:
         self._advance(now_us)
 
     def handle_timer(self, now_us: int) -> None:
+        """Give up waiting for packets whose frame is overdue."""
         self._assembler.handle_timer(now_us)
         self._advance(now_us)
 
     def datagrams_to_send(self, now_us: int) -> list[bytes]:
+        """RTCP that is due: transport-wide feedback, frame reports, NACKs and PLIs."""
         datagrams = []
         while (due_us := self._recorder.get_timer()) is not None and due_us <= now_us:
             report = self._recorder.build(now_us)
@@ -150,10 +160,12 @@ class ReceiverSession:
         return datagrams
 
     def get_timer(self) -> int | None:
+        """When the assembler, a report or a request wants to act next."""
         parts = (self._assembler, self._recorder, self._resync, self._nacks)
         return min((at_us for part in parts if (at_us := part.get_timer()) is not None), default=None)
 
     def next_event(self) -> ReceiverEvent | None:
+        """The oldest event that was not told yet, or None."""
         return self._events.popleft() if self._events else None
 
     # -- inside ----------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ class KeyFrameReason(Enum):
     KEY_LOST = "key_lost"
     MIRROR_LOST = "mirror_lost"
     KEY_REQUESTED = "key_requested"
-    NEW_FRAME_SIZE = "new picture size"
+    NEW_FRAME_SIZE = "new frame size"
 
 
 class PacketKind(Enum):

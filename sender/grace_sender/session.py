@@ -1,12 +1,17 @@
 """The sending half of a call as a pure machine: frames and feedback in, encode orders and paced RTP out.
 
 Knows when to encode, against which reference and within what budget; refuses to know pixels, codecs and sockets.
+
+At most one frame is at the codec, and at most one waits for it: a newer frame takes the place of the one that waits. A
+frame's budget is what congestion control gives per frame, less headers and what retransmissions take. Which reference
+it is coded against is decided by resync (`grace_transport.resync`), how packets are spread over time by the pacer.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
+from typing import Final
 
 from grace_codec.types import Budget
 from grace_sender.events import (
@@ -35,16 +40,21 @@ from grace_transport.wire.feedback import is_frame_feedback, parse_feedback
 from grace_transport.wire.rtcp import RtcpPacket, split_compound
 from grace_transport.wire.twcc import TwccReader, is_twcc, parse_twcc
 
-RTP_HEADER_BYTES = rtp.HEADER_BYTES + rtp.TRANSPORT_SEQ_BYTES
-PACKET_OVERHEAD_BYTES = RTP_HEADER_BYTES + media.HEADER_BYTES
-MAX_PADDING_BYTES = 224  # libwebrtc RTPSender::kMaxPaddingLength
-RETRANSMISSION_WINDOW_US = 1_000_000
+RTP_HEADER_BYTES: Final = rtp.HEADER_BYTES + rtp.TRANSPORT_SEQ_BYTES
+PACKET_OVERHEAD_BYTES: Final = RTP_HEADER_BYTES + media.HEADER_BYTES
+MAX_PADDING_BYTES: Final = 224  # libwebrtc RTPSender::kMaxPaddingLength
+RETRANSMISSION_WINDOW_US: Final = 1_000_000
+MAX_RETRANSMISSION_SHARE: Final = 0.5  # libwebrtc FecControllerDefault::UpdateFecRates
 
 
 @dataclass(frozen=True, slots=True)
 class SenderConfig:
-    """`max_queue_us`: a frame is not encoded while the pacer still has that much to send (it would only be late).
-    `key_frame_intervals`: how many frame intervals' worth of bytes a key frame may take."""
+    """How one stream is sent.
+
+    fps: frames per second until `set_fps`. profile: the codec profile that packets name. ssrc, payload_type: of the RTP
+    packets. transport_seq_id: header extension id of the transport-wide sequence number. max_payload_bytes: of one
+    packet. max_queue_us: a frame is skipped while the pacer has this much to send, because it would arrive late.
+    key_frame_intervals: a key frame may take the bytes of so many frame intervals. min_frame_bytes: of any budget."""
 
     fps: float = 25.0
     profile: int = 0
@@ -70,7 +80,10 @@ class _Outgoing:
 
 
 class SenderSession:
-    """Five verbs of a machine, and `on_frame` / `on_encoded` for the driver that owns camera and codec."""
+    """The verbs of a machine (`grace_transport.machine`), and those for the driver that owns camera and codec.
+
+    The driver tells of each captured frame by `on_frame`, and answers each `EncodeWanted` with `on_encoded` or
+    `on_encode_failed`. After any call that may change the machine the driver drains it."""
 
     def __init__(self, config: SenderConfig, controller: CongestionController) -> None:
         self._config = config
@@ -172,12 +185,14 @@ class SenderSession:
             self._events.append(DatagramRejected(now_us, str(error), len(packet.body)))
 
     def handle_timer(self, now_us: int) -> None:
+        """Let congestion control act on time that has passed."""
         timer = self._controller.get_timer()
         if timer is not None and timer <= now_us:
             self._controller.handle_timer(now_us)
             self._follow_rate(now_us)
 
     def datagrams_to_send(self, now_us: int) -> list[bytes]:
+        """RTP packets that the pacer lets go now, with padding where a probe or the controller wants it."""
         for probe in self._controller.probes_to_send(now_us):
             self._pacer.add_probe(probe, now_us)
         out = []
@@ -198,10 +213,12 @@ class SenderSession:
         return out
 
     def get_timer(self) -> int | None:
+        """When the pacer or congestion control wants to act next."""
         timers = [t for t in (self._pacer.get_timer(), self._controller.get_timer()) if t is not None]
         return min(timers, default=None)
 
     def next_event(self) -> SenderEvent | None:
+        """The oldest event that was not told yet, or None."""
         return self._events.popleft() if self._events else None
 
     # -- inside ----------------------------------------------------------------------------------------------------
@@ -242,10 +259,10 @@ class SenderSession:
         return Budget(max(media_bytes, config.min_frame_bytes), config.max_payload_bytes)
 
     def _retransmission_share(self, now_us: int) -> float:
-        """What of the rate goes into retransmissions, at most half (libwebrtc FecControllerDefault::UpdateFecRates)."""
+        """The share of the rate that goes into retransmissions, over the last second."""
         sent = self._sent_lately(now_us)
         retransmitted = sum(size for _, size, again in sent if again)
-        return min(retransmitted / sum(size for _, size, _ in sent), 0.5) if retransmitted else 0.0
+        return min(retransmitted / sum(size for _, size, _ in sent), MAX_RETRANSMISSION_SHARE) if retransmitted else 0.0
 
     def _sent_lately(self, now_us: int) -> deque[tuple[int, int, bool]]:
         sent = self._sent_bytes

@@ -28,7 +28,7 @@ from grace_transport.wire.rtcp import split_compound
 from grace_transport.wire.rtp import RtpPacket, build_rtp
 
 CONFIG = ReceiverConfig()
-PICTURE: Plane = np.zeros((64, 64), np.uint8)
+GREY: Plane = np.zeros((64, 64), np.uint8)
 
 
 def datagram(frame_id: int, index: int, total: int, parent: int, key: bool = False, seq: int | None = None) -> bytes:
@@ -48,7 +48,7 @@ def orders_of(session: ReceiverSession) -> list[DecodeWanted]:
 
 
 def decoded(used: Iterable[int]) -> Decoded:
-    return Decoded(Frame(0, 0, PICTURE, PICTURE, PICTURE), object(), frozenset(used))
+    return Decoded(Frame(0, 0, GREY, GREY, GREY), object(), frozenset(used))
 
 
 def messages(session: ReceiverSession, now_us: int, newest: int = 0) -> list[Item]:

@@ -209,7 +209,7 @@ def test_bad_feedback_is_told() -> None:
 def test_what_was_sent_is_forgotten_after_a_second_without_new_frames() -> None:
     session = make_session()
     send_frame(session, 1, (b"x" * 1000,), key=True)
-    for now_us in range(200_000, 2_000_000, 200_000):  # no picture any more, only retransmissions
+    for now_us in range(200_000, 2_000_000, 200_000):  # no frame any more, only retransmissions
         tell(session, Nack(1, 1), at_us=now_us)
         drain(session, now_us, now_us + 20_000)
     sizes = [event.bytes for event in events_of(session) if isinstance(event, PacketLeft)]
@@ -233,7 +233,7 @@ def test_frame_of_another_size_is_a_key_frame_also_when_it_had_to_wait() -> None
     assert order_of(session).parent == complete
 
 
-def test_budget_is_the_share_of_a_frame_at_the_rate_that_pictures_come() -> None:
+def test_budget_is_the_share_of_a_frame_at_the_rate_that_frames_come() -> None:
     session = make_session()
     send_frame(session, 0, (b"k",), key=True)
     session.on_frame(1, FRAME_US, FRAME_US)

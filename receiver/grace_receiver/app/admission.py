@@ -6,20 +6,22 @@ from enum import Enum
 from typing import Final
 
 SILENT_US: Final = 4_000_000
-"""Nothing came for so long: the call is lost. Less than a sender waits before it calls again (`Reconnect`)."""
-ATTEMPT_US: Final = 15_000_000  # to get connected
+"""After so long without a packet the call is lost. Shorter than a sender waits until it calls again (`Reconnect`)."""
+ATTEMPT_US: Final = 15_000_000  # how long a call that was answered may take to get connected
 RETURN_US: Final = 20_000_000
-"""So long a lost call may come back; then it has ended."""
+"""A lost call may come back within this time; then it has ended."""
 
 
 class Decision(Enum):
+    """The answer to an offer: a new call, the present caller again, or a refusal because another call is going on."""
+
     ACCEPT = "accept"
     REPLACE = "replace"
     REFUSE = "refuse"
 
 
 class CallAdmission:
-    """The call at hand, by the name of its session, and whether it is alive."""
+    """Knows the present call, by the name of its session, and whether it is alive."""
 
     def __init__(self) -> None:
         self._session: str | None = None
@@ -28,15 +30,16 @@ class CallAdmission:
 
     @property
     def session(self) -> str | None:
-        """The call at hand; a lost one stays until it has ended."""
+        """The present call; a lost one stays until it has ended."""
         return self._session
 
     @property
     def lost(self) -> bool:
+        """Whether nothing comes from the present call any more."""
         return self._lost_us is not None
 
     def on_offer(self, session: str, now_us: int) -> Decision:
-        """Someone calls. Unless refused, theirs is the call at hand from now on."""
+        """Someone calls. Unless refused, theirs is the present call from now on."""
         self.handle_timer(now_us)
         before = self._session
         if before is not None and before != session and not self.lost:
@@ -56,17 +59,18 @@ class CallAdmission:
             self._lost_us = now_us
 
     def on_hang_up(self, session: str) -> bool:
-        """The caller ends `session`; whether that was the call at hand."""
+        """The caller ends `session`. Returns whether that was the present call."""
         if self._session != session:
             return False
         self.end()
         return True
 
     def end(self) -> None:
+        """There is no call any more."""
         self._session, self._lost_us = None, None
 
     def handle_timer(self, now_us: int) -> bool:
-        """Whether the call at hand has ended now, because it was lost for too long."""
+        """Returns whether the present call has ended now, because it was lost for too long."""
         if self._session is None:
             return False
         if self._lost_us is None and now_us >= self._alive_until_us:

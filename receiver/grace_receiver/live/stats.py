@@ -25,6 +25,7 @@ class Freezes:
         self._intervals_us: deque[int] = deque(maxlen=RECENT_FRAMES)
 
     def on_rendered(self, at_us: int) -> None:
+        """A frame was shown then."""
         if self._last_us is not None:
             interval_us = at_us - self._last_us
             if self._intervals_us:
@@ -46,6 +47,7 @@ class ReceiverCounters:
         self._in_sync = True
 
     def stats(self, now_us: int) -> ReceiverStats:
+        """Totals up to now; `framesPerSecond` is of the last second."""
         self._forget(now_us)
         return replace(
             self._stats,
@@ -55,6 +57,7 @@ class ReceiverCounters:
         )
 
     def on_codec(self, order: DecodeWanted, decoded: Decoded, patches: int, decode_us: int) -> None:
+        """The codec answered an order after `decode_us`; the frame held `patches` I-patches."""
         now = self._stats
         shown = decoded.frame
         self._stats = replace(
@@ -67,6 +70,7 @@ class ReceiverCounters:
         )
 
     def on_event(self, event: ReceiverEvent) -> None:
+        """An event of the session."""
         now = self._stats
         match event:
             case DecodeWanted():

@@ -48,6 +48,7 @@ class CaptureTrack(MediaStreamTrack):
         self.ended_itself = False
 
     async def recv(self) -> VideoFrame:
+        """The next frame that is due. MediaStreamError at the end of the source."""
         self._tell()
         if self.readyState != "live":
             raise MediaStreamError
@@ -62,6 +63,7 @@ class CaptureTrack(MediaStreamTrack):
         return capture.video
 
     def stop(self) -> None:
+        """The call is over; what was captured is told."""
         self._tell()
         super().stop()
 

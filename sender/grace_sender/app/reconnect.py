@@ -1,4 +1,4 @@
-"""When to call, when to call again, and when to give up. Pure: it is told what happens to the call, and wants actions.
+"""When to call, when to call again, and when to give up. Pure: it is told what happens, and answers with actions.
 
     WAITING --due--> CALLING --connected--> CONNECTED --lost, or silent too long--> WAITING ...
 
@@ -18,6 +18,8 @@ STEADY_US: Final = 10_000_000
 
 
 class Phase(Enum):
+    """Of a caller: between two calls, placing one, in one, or done."""
+
     WAITING = "waiting"
     CALLING = "calling"
     CONNECTED = "connected"
@@ -34,7 +36,7 @@ class PlaceCall:
 
 @dataclass(frozen=True, slots=True)
 class DropCall:
-    """Let go of the call at hand, if there is one, and tell people why. `wait_us` until the next."""
+    """Let go of the present call, if there is one, and tell people why. The next one is placed after `wait_us`."""
 
     at_us: int
     reason: str
@@ -43,6 +45,8 @@ class DropCall:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
+    """End: there will be no further call."""
+
     at_us: int
     reason: str
 
@@ -65,7 +69,8 @@ class ReconnectConfig:
 
 
 class Reconnect:
-    """One caller's patience. Waits grow by two, each up to a quarter longer or shorter, so that callers spread."""
+    """The machine of one caller. Each wait is twice the last one, made up to a quarter longer or shorter at random:
+    callers who lost their calls together do not come back together."""
 
     def __init__(self, config: ReconnectConfig, generator: random.Random, now_us: int) -> None:
         self._config = config
@@ -79,9 +84,11 @@ class Reconnect:
 
     @property
     def phase(self) -> Phase:
+        """The present phase."""
         return self._phase
 
     def next_action(self) -> Action | None:
+        """The oldest action that was not taken yet, or None."""
         return self._actions.popleft() if self._actions else None
 
     def get_timer(self) -> int | None:
@@ -92,6 +99,7 @@ class Reconnect:
         return self._due_us if end_us is None else min(self._due_us, end_us)
 
     def handle_timer(self, now_us: int) -> None:
+        """Act on time that has passed: place a call, lose one that is silent, or give up."""
         end_us = self._give_up_at_us()
         if end_us is not None and now_us >= end_us:
             self._end(f"no call for {(now_us - self._since_us) / 1e6:.0f} s", now_us)
@@ -107,6 +115,7 @@ class Reconnect:
             self._lose(f"nothing from the peer for {self._config.silence_us / 1e6:g} s", now_us)
 
     def on_connected(self, now_us: int) -> None:
+        """The call that was placed is connected."""
         if self._phase is Phase.CALLING:
             self._enter(Phase.CONNECTED, now_us + self._config.silence_us)
             self._since_us = now_us

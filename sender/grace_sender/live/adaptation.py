@@ -60,10 +60,12 @@ class OperatingPoint:
 
     @property
     def pixels(self) -> int:
+        """Of one frame."""
         return self.width * self.height
 
     @property
     def interval_us(self) -> int:
+        """From one frame to the next."""
         return round(1_000_000 / self.fps)
 
     def __str__(self) -> str:
@@ -79,6 +81,7 @@ class EncoderSpeed:
 
     @property
     def us_per_pixel(self) -> float:
+        """Cost of a pixel, in microseconds."""
         return self.encode_us / max(self.pixels, 1)
 
 
@@ -120,6 +123,7 @@ class Adaptation:
 
     @property
     def point(self) -> OperatingPoint:
+        """The present point."""
         return self._ladder[self._rung]
 
     @property

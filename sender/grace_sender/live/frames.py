@@ -34,6 +34,7 @@ class FrameNumbers:
         self._last = -1
 
     def of(self, video: VideoFrame) -> FrameNumber:
+        """The number of the next frame of the track."""
         own = video.opaque
         number = own if isinstance(own, FrameNumber) else FrameNumber(own, own) if isinstance(own, int) else None
         if number is None or number.frame_id <= self._last:

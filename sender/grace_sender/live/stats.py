@@ -29,11 +29,13 @@ class SenderCounters:
         self._encoded_us: deque[int] = deque()
 
     def stats(self, now_us: int) -> SenderStats:
+        """Totals up to now; `framesPerSecond` is of the last second."""
         self._forget(now_us)
         return replace(self._stats, framesPerSecond=float(len(self._encoded_us)))
 
     @property
     def target_bps(self) -> int:
+        """The newest rate of congestion control."""
         return self._stats.targetBitrate
 
     def on_dropped(self) -> None:
@@ -41,6 +43,7 @@ class SenderCounters:
         self._stats = replace(self._stats, framesDropped=self._stats.framesDropped + 1)
 
     def on_coded(self, size: tuple[int, int], patches: int, encode_us: int) -> None:
+        """The codec coded a frame of `size` with `patches` I-patches in `encode_us`."""
         now = self._stats
         self._stats = replace(
             now,
@@ -51,6 +54,7 @@ class SenderCounters:
         )
 
     def on_event(self, event: SenderEvent) -> None:
+        """An event of the session."""
         now = self._stats
         match event:
             case FrameEncoded():
