@@ -108,7 +108,7 @@ class ConsoleObserver:
     def _missed(self, event: FrameMissed) -> None:
         self._emit(
             event.at_us, "frame_captured",
-            frame_id=event.frame_id, captured_us=event.captured_us, source_frame=event.picture,
+            frame_id=event.frame_id, captured_us=event.captured_us, source_frame=event.source_frame,
         )  # fmt: skip
         reason = SkipReason.ENCODER_TOO_SLOW.value
         self._emit(event.at_us, "frame_skipped", frame_id=event.frame_id, reason=reason)

@@ -100,7 +100,7 @@ def test_file_ends_the_call_and_once_the_receiver(tmp_path: Path) -> None:
     with apps(there, here):
         assert here.process.wait(PATIENCE_S) == 0
         assert there.process.wait(PATIENCE_S) == 0
-    assert [event.integer("picture") for event in here.events("frame_captured")] == list(range(15))
+    assert [event.integer("source_frame") for event in here.events("frame_captured")] == list(range(15))
     shown = there.events("frame_shown")
     assert (tmp_path / "shown.yuv").stat().st_size == len(shown) * 64 * 64 * 3 // 2 > 0
 

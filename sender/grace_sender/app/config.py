@@ -86,7 +86,7 @@ class SendConfig(ProcessSettings):
     seed: int = Field(default=1, ge=0, le=2**32 - 1)
 
     @property
-    def picture_size(self) -> tuple[int, int] | None:
+    def frame_size(self) -> tuple[int, int] | None:
         return parse_size(self.size)
 
     @property

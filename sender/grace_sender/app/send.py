@@ -72,7 +72,7 @@ async def run_send(config: SendConfig, observer: Observer) -> ExitStatus:
 
 
 async def _send(config: SendConfig, observer: Observer, token: str | None, stop: StopSignal) -> ExitStatus:
-    opening = asyncio.to_thread(open_source, config.input, config.picture_size, config.fps, config.loop)
+    opening = asyncio.to_thread(open_source, config.input, config.frame_size, config.fps, config.loop)
     source = await stop.unless_stopped(opening)
     try:
         plugin = await stop.unless_stopped(install_plugin(config, source, observer))
@@ -191,7 +191,7 @@ class _SendingProcess:
             return
         at_us, size = self._now_us(), (capture.video.width, capture.video.height)
         frame_id, captured_us = capture.frame_id, capture.captured_us
-        self._observe(FrameCaptured(at_us, frame_id, captured_us, capture.picture, rtp_timestamp, *size))
+        self._observe(FrameCaptured(at_us, frame_id, captured_us, capture.source_frame, rtp_timestamp, *size))
 
     async def _poll(self) -> None:
         """End with the source or with --seconds, notice a peer that is alive, and show the status."""

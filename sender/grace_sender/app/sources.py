@@ -1,6 +1,6 @@
-"""Where pictures come from: a file, a built-in scene, a webcam. Owns reading and what can go wrong with it.
+"""Where frames come from: a file, a built-in scene, a webcam. Owns reading and what can go wrong with it.
 
-A source is read on a thread of its own and knows no time, except a webcam, whose pictures come when they come.
+A source is read on a thread of its own and knows no time, except a webcam, whose frames come when they come.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _DRIVERS: Final = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 
 
 @dataclass(frozen=True, slots=True)
-class SourcePicture:
+class SourceFrame:
     """`number`: which frame of the clip this is, as `open_clip` counts; of a webcam, how many came before it.
 
     `at_us`: when it is shown, from the first frame on; None: one interval of the source's rate after the last one."""
@@ -69,12 +69,12 @@ class Source(Protocol):
     peak_fps: float
     notices: list[str]
 
-    def pictures(self) -> Iterator[SourcePicture]:
+    def frames(self) -> Iterator[SourceFrame]:
         """In order, until the source ends. Raises ClipError where it breaks. Called once, on any one thread."""
         ...
 
     def preview(self, count: int) -> list[Planes]:
-        """The first pictures, as yuv420p planes, without taking them from `pictures`; a webcam's newest ones."""
+        """The first frames, as yuv420p planes, without taking them from `frames`; a webcam's newest ones."""
         ...
 
     def close(self) -> None: ...
@@ -110,18 +110,18 @@ class LoopedClip:
         self.peak_fps = clip.fps
         self.notices: list[str] = []
 
-    def pictures(self) -> Iterator[SourcePicture]:
+    def frames(self) -> Iterator[SourceFrame]:
         index, count = 0, None
         while True:
             if count is None:
                 try:
-                    yield SourcePicture(index, video_frame(self._clip.picture(index)))
+                    yield SourceFrame(index, video_frame(self._clip.picture(index)))
                 except IndexError:
                     count = self._clip.count()
                     continue
             else:
                 number = palindrome(index, count)
-                yield SourcePicture(number, video_frame(self._clip.picture(number)))
+                yield SourceFrame(number, video_frame(self._clip.picture(number)))
             index += 1
 
     def preview(self, count: int) -> list[Planes]:
@@ -155,11 +155,11 @@ class VideoFile:
         self._frames = self._reader.frames()
         self._ahead: deque[TimedPlanes] = deque()
 
-    def pictures(self) -> Iterator[SourcePicture]:
+    def frames(self) -> Iterator[SourceFrame]:
         kept: list[tuple[int, bytes]] | None = [] if self._loop else None
         number = end_us = last_us = 0
         for frame in self._once():
-            yield SourcePicture(number, video_frame(frame.planes), frame.at_us)
+            yield SourceFrame(number, video_frame(frame.planes), frame.at_us)
             number, end_us = number + 1, frame.at_us
             if kept is not None:
                 kept.append((frame.at_us, b"".join(plane.tobytes() for plane in frame.planes)))
@@ -172,7 +172,7 @@ class VideoFile:
             with open_video(self._source, self._options) as self._reader:
                 for number, frame in enumerate(self._reader.frames()):
                     last_us = end_us + frame.at_us
-                    yield SourcePicture(number, video_frame(frame.planes), last_us)
+                    yield SourceFrame(number, video_frame(frame.planes), last_us)
             end_us = last_us
 
     def preview(self, count: int) -> list[Planes]:
@@ -191,7 +191,7 @@ class VideoFile:
             self.notices.append(f"{self.name}: {self._reader.damage.text}")
         self._reader.close()
 
-    def _to_and_fro(self, kept: list[tuple[int, bytes]]) -> Iterator[SourcePicture]:
+    def _to_and_fro(self, kept: list[tuple[int, bytes]]) -> Iterator[SourceFrame]:
         """After the first time forward: backward at the same intervals, forward, and so on."""
         at_us, shown, last = kept[-1][0], len(kept) - 1, len(kept) - 1
         for index in count(len(kept)):
@@ -199,7 +199,7 @@ class VideoFile:
             at_us += abs(kept[number][0] - kept[shown][0]) if last else round(1e6 / self.fps)
             shown = number
             planes = split_i420(kept[number][1], self.width, self.height)
-            yield SourcePicture(number, video_frame(planes), at_us)
+            yield SourceFrame(number, video_frame(planes), at_us)
 
 
 class Webcam:
@@ -222,18 +222,18 @@ class Webcam:
         self.fps = self.peak_fps = fps or min(max(float(stream.average_rate or 30), 1.0), 60.0)
         self.notices: list[str] = []
 
-    def pictures(self) -> Iterator[SourcePicture]:
+    def frames(self) -> Iterator[SourceFrame]:
         import av
 
         try:
             for number, frame in enumerate(self._container.decode(video=0)):
-                yield SourcePicture(number, self._converter.frame(frame))
+                yield SourceFrame(number, self._converter.frame(frame))
         except (av.FFmpegError, ValueError, OSError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ClipError(f"{self.name}: the camera stopped ({reason}); plug it in again") from error
 
     def preview(self, count: int) -> list[Planes]:
-        return [planes_of(picture.video) for picture in islice(self.pictures(), count)]
+        return [planes_of(frame.video) for frame in islice(self.frames(), count)]
 
     def close(self) -> None:
         self._container.close()

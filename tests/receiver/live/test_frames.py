@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("av", reason="the rtc extra is not installed")
 
 from grace_codec.types import Frame
-from grace_receiver.live.frames import NO_PIXELS_SIZE, to_video_frame
+from grace_receiver.live.frames import NO_PIXELS_SIZE, TrackTime, to_video_frame
 
 
 def test_frame_has_the_planes_and_the_time() -> None:
@@ -30,3 +30,12 @@ def test_frame_without_pixels_is_grey() -> None:
     frame = to_video_frame(Frame(3, 0, none, none, none), 0)
     assert (frame.width, frame.height) == NO_PIXELS_SIZE
     assert set(frame.to_ndarray().ravel()) == {128}
+
+
+def test_times_of_a_track_count_from_its_first_frame_and_only_rise() -> None:
+    time = TrackTime()
+    assert time.pts(5_000_000) == 0
+    assert time.pts(5_040_000) == 3600
+    assert time.pts(5_040_000) is None  # the same time again
+    assert time.pts(4_000_000) is None  # an earlier frame that comes late
+    assert time.pts(5_080_000) == 7200

@@ -1,4 +1,4 @@
-"""Laws of capturing: where pictures come from, their numbers, their times, and what a slow consumer misses."""
+"""Laws of capturing: where frames come from, their numbers, their times, and what a slow consumer misses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from grace_codec.media import open_clip, planes_of, video_frame
 from grace_codec.types import Planes
 from grace_sender.app import sources
 from grace_sender.app.capture import Capture, Feed, FrameMissed
-from grace_sender.app.sources import LoopedClip, SourcePicture, open_source, webcam_device
+from grace_sender.app.sources import LoopedClip, SourceFrame, open_source, webcam_device
 
 
 def planes(value: int, width: int = 64, height: int = 64) -> Planes:
@@ -27,12 +27,12 @@ def planes(value: int, width: int = 64, height: int = 64) -> Planes:
     return np.full((height, width), value, np.uint8), chroma, chroma
 
 
-def brightness(picture: SourcePicture) -> int:
-    return int(planes_of(picture.video)[0][0, 0])
+def brightness(frame: SourceFrame) -> int:
+    return int(planes_of(frame.video)[0][0, 0])
 
 
 class Numbered:
-    """A source whose pictures are numbers, `count` of them."""
+    """A source whose frames are numbers, `count` of them."""
 
     name, width, height = "numbered", 64, 64
 
@@ -43,10 +43,10 @@ class Numbered:
         self.handed_over = 0
         self.closed = threading.Event()
 
-    def pictures(self) -> Iterator[SourcePicture]:
+    def frames(self) -> Iterator[SourceFrame]:
         for number in range(self.count):
             self.handed_over = number + 1
-            yield SourcePicture(number, video_frame(planes(number % 200)))
+            yield SourceFrame(number, video_frame(planes(number % 200)))
         if self.error is not None:
             raise self.error
 
@@ -76,7 +76,7 @@ async def all_of(feed: Feed) -> list[Capture]:
 
 @pytest.fixture
 def movie(tmp_path: Path) -> Path:
-    """Twelve pictures of rising brightness, 10 fps."""
+    """Twelve frames of rising brightness, 10 fps."""
     path = tmp_path / "movie.mkv"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=10)
@@ -95,36 +95,36 @@ def movie(tmp_path: Path) -> Path:
 def test_file_is_played_once_and_numbered(movie: Path) -> None:
     source = open_source(str(movie), None, None, loop=False)
     assert (source.width, source.height, source.fps) == (96, 64, 10)
-    pictures = list(source.pictures())
-    assert [picture.number for picture in pictures] == list(range(12))
-    assert [brightness(picture) for picture in pictures] == [10 + 10 * n for n in range(12)]
+    frames = list(source.frames())
+    assert [frame.number for frame in frames] == list(range(12))
+    assert [brightness(frame) for frame in frames] == [10 + 10 * n for n in range(12)]
 
 
-def test_preview_takes_nothing_from_the_pictures(movie: Path) -> None:
+def test_preview_takes_nothing_from_the_frames(movie: Path) -> None:
     source = open_source(str(movie), None, None, loop=False)
     assert len(source.preview(3)) == 3
-    assert [picture.number for picture in source.pictures()] == list(range(12))
+    assert [frame.number for frame in source.frames()] == list(range(12))
 
 
 def test_looped_file_goes_forward_and_backward_as_in_the_lab(movie: Path) -> None:
     source = open_source(str(movie), None, None, loop=True)
-    pictures = list(islice(source.pictures(), 25))
-    assert [picture.number for picture in pictures] == [*range(12), *range(10, -1, -1), 1, 2]
+    frames = list(islice(source.frames(), 25))
+    assert [frame.number for frame in frames] == [*range(12), *range(10, -1, -1), 1, 2]
     with open_clip(movie) as clip:
-        assert [brightness(picture) for picture in pictures] == [clip.frame(n).y[0, 0] for n in range(25)]
+        assert [brightness(frame) for frame in frames] == [clip.frame(n).y[0, 0] for n in range(25)]
     source.close()
 
 
 def test_file_is_scaled_and_resampled(movie: Path) -> None:
     source = open_source(str(movie), (64, 64), 5, loop=False)
-    pictures = list(source.pictures())
-    assert (pictures[0].video.width, pictures[0].video.height, len(pictures)) == (64, 64, 6)
+    frames = list(source.frames())
+    assert (frames[0].video.width, frames[0].video.height, len(frames)) == (64, 64, 6)
 
 
 def test_scene_never_ends() -> None:
     source = open_source("builtin:talk", (64, 64), 2, loop=False)
     assert isinstance(source, LoopedClip)
-    assert len(list(islice(source.pictures(), 50))) == 50
+    assert len(list(islice(source.frames(), 50))) == 50
     source.close()
 
 
@@ -153,7 +153,7 @@ def test_file_that_breaks_in_the_middle_says_where(movie: Path) -> None:
     movie.write_bytes(bytes(data))
     source = open_source(str(movie), None, None, loop=False)
     try:
-        count = len(list(source.pictures()))
+        count = len(list(source.frames()))
     except ClipError as error:
         assert "broken after" in str(error)  # noqa: PT017, ffmpeg may also pass over the damage
     else:
@@ -163,9 +163,9 @@ def test_file_that_breaks_in_the_middle_says_where(movie: Path) -> None:
 def test_looped_file_beyond_the_memory_begins_again_at_its_start(movie: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "CLIP_MEMORY_BYTES", 5 * 96 * 64 * 3 // 2)
     source = open_source(str(movie), None, None, loop=True)
-    pictures = list(islice(source.pictures(), 30))
-    assert [picture.number for picture in pictures] == [*range(12), *range(12), *range(6)]
-    assert [picture.at_us for picture in pictures] == [100_000 * index for index in range(30)]
+    frames = list(islice(source.frames(), 30))
+    assert [frame.number for frame in frames] == [*range(12), *range(12), *range(6)]
+    assert [frame.at_us for frame in frames] == [100_000 * index for index in range(30)]
     source.close()
 
 
@@ -183,7 +183,7 @@ def test_frames_of_a_file_are_due_at_their_own_times(tmp_path: Path) -> None:
         container.mux(stream.encode(None))
     for loop in (False, True):
         source = open_source(str(path), None, None, loop)
-        shown = [picture.at_us for picture in islice(source.pictures(), 7)]
+        shown = [frame.at_us for frame in islice(source.frames(), 7)]
         assert shown[:5] == [1000 * at_ms for at_ms in times_ms]
         assert shown[5:] == ([440_000, 800_000] if loop else [])
         assert (round(source.fps, 2), round(source.peak_fps, 2)) == (9.52, 50)
@@ -222,13 +222,13 @@ def test_unknown_platform_has_no_webcam() -> None:
 # -- the feed ----------------------------------------------------------------------------------------------------------
 
 
-async def test_every_picture_comes_in_order_with_times_one_interval_apart() -> None:
+async def test_every_frame_comes_in_order_with_times_one_interval_apart() -> None:
     missed: list[FrameMissed] = []
     async with playing(Numbered(20, fps=50), missed) as feed:
         captures = await all_of(feed)
-    assert sorted([c.picture for c in captures] + [m.picture for m in missed]) == list(range(20))
+    assert sorted([c.source_frame for c in captures] + [m.source_frame for m in missed]) == list(range(20))
     assert all(capture.video.pts == capture.captured_us for capture in captures)
-    assert all(capture.video.opaque == (capture.frame_id, capture.picture) for capture in captures)
+    assert all(capture.video.opaque == (capture.frame_id, capture.source_frame) for capture in captures)
     for before, after in pairwise(captures):
         steps = after.frame_id - before.frame_id
         assert after.captured_us - before.captured_us == pytest.approx(20_000 * steps, abs=2)
@@ -242,7 +242,7 @@ async def test_end_is_told_to_everyone_who_asks() -> None:
         assert await feed.next() is None
 
 
-async def test_slow_consumer_misses_pictures_and_never_gets_late_ones() -> None:
+async def test_slow_consumer_misses_frames_and_never_gets_late_ones() -> None:
     missed: list[FrameMissed] = []
     async with playing(Numbered(100, fps=100), missed) as feed:
         first = await feed.next()
@@ -278,7 +278,7 @@ async def test_bug_while_reading_ends_the_feed_and_is_told(caplog: pytest.LogCap
     assert "surprise" in caplog.text
 
 
-async def test_nobody_reads_further_ahead_than_a_few_pictures() -> None:
+async def test_nobody_reads_further_ahead_than_a_few_frames() -> None:
     source = Numbered(10**6, fps=100)
     async with playing(source) as feed:
         assert await feed.next() is not None
@@ -287,7 +287,7 @@ async def test_nobody_reads_further_ahead_than_a_few_pictures() -> None:
     assert source.closed.is_set()
 
 
-async def test_of_a_camera_the_newest_picture_counts() -> None:
+async def test_of_a_camera_the_newest_frame_counts() -> None:
     source = Numbered(500, live=True)
     async with playing(source) as feed:
         while source.handed_over < 500:
