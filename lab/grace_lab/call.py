@@ -1,9 +1,8 @@
-"""The lab: a whole call in virtual time. The sessions are the live ones; clock, network and computing time are not.
+"""A whole call in virtual time: the sessions of live calls on a virtual clock, with an emulated network between them.
 
-Owns wiring and the log of the call. Deterministic: the same configuration gives the same log, byte for byte, unless
-computing times are measured. Refuses to know schemes, metrics and files.
+The same configuration gives the same log, byte for byte, unless computing times are measured.
 
-    frames -> SenderSession -> uplink -> ReceiverSession -> pictures
+    frames -> SenderSession -> uplink -> ReceiverSession -> frames
                     ^----------- feedback path <-----+
 """
 
@@ -36,13 +35,15 @@ from grace_transport.wire.rtp import parse_rtp
 
 SRTP_TAG = bytes(16)  # RFC 7714, what aiortc negotiates: on the emulated wire every RTP packet is that much longer
 SRTCP_TAIL = bytes(20)  # tag, and the SRTCP index
-TAIL_US = 1_000_000  # what is under way when the last frame was captured may still arrive
+TAIL_US = 1_000_000  # packets that are under way at the last capture may still arrive
 CAPACITY_STEP_US = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallConfig:
-    """One call. `facts` go into the first line of the log; `capacity` is what the timeline draws (None: unlimited)."""
+    """The settings of one call. `facts` go into the first line of the log.
+
+    `capacity` is logged for the timeline; None: unlimited."""
 
     fps: float
     frames: int
@@ -50,7 +51,7 @@ class CallConfig:
     feedback: LinkConfig
     cost: ComputeCost = field(default_factory=ComputeCost)
     capacity: RateSeries | None = None
-    pixels: bool = True  # False: what is shown is made up and is not measured
+    pixels: bool = True  # False: the codec makes frames up, and they are not compared
     facts: dict[str, int | float | str] = field(default_factory=dict)
 
 
@@ -67,9 +68,9 @@ class Lab:
         log: SessionLog,
         on_shown: Callable[[Frame, Frame], None] | None = None,
     ) -> None:
-        """`source(frame_id)` gives the captured picture. `encoder` and `decoder` are two instances of one scheme.
+        """`source(frame_id)` gives the captured frame. `encoder` and `decoder` are two instances of one scheme.
 
-        `on_shown`, where given, gets every captured picture with what was shown of it."""
+        `on_shown`, where given, gets every captured frame with the frame that was shown for it."""
         self._config = config
         self._source = source
         self._log = log
@@ -89,7 +90,7 @@ class Lab:
         )
 
     def run(self) -> SessionLog:
-        """The whole call; returns its log."""
+        """Run the whole call, once; returns its log."""
         config = self._config
         self._log.emit(0, "session_started", **config.facts)
         end_us = round(config.frames * 1_000_000 / config.fps)
@@ -196,4 +197,4 @@ class Lab:
 
 
 def _ignore(event: LinkEvent) -> None:
-    """Drops on the feedback path show in what the sender does; nobody plots them."""
+    """Drops on the feedback path are not logged."""

@@ -1,4 +1,4 @@
-"""Virtual time: a heap of callbacks, run in order of time and, within one microsecond, of their making."""
+"""Virtual time: callbacks run in order of their times and, within one microsecond, in the order they were set."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 
 class VirtualTimer:
+    """A callback that was set; `cancel` takes it back."""
+
     __slots__ = ("callback",)
 
     def __init__(self, callback: Callable[[], None] | None) -> None:

@@ -1,6 +1,6 @@
-"""Runs of the lab: every scheme over every video over every trace, in parallel processes, into one folder.
+"""Runs of the lab: every scheme over every video over every trace, in parallel processes.
 
-Owns the matrix, the rows of results.json and where logs go. Refuses to know the command line.
+A run fills one folder: results.json with a row per call, and logs/NAME.jsonl of each.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Row = dict[str, int | float | str | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRequest:
-    """One cell of the matrix: everything a worker process needs to run it again, byte for byte."""
+    """One call of the matrix, with all that a worker process needs to run it again, byte for byte."""
 
     scheme: str
     video: str
@@ -72,19 +72,19 @@ class CallRequest:
 
     @property
     def name(self) -> str:
-        """Of the log file: unique within a run."""
+        """The name of the log file, unique within a run."""
         stem = f"{self.scheme}_{Path(self.video).stem}_{Path(self.trace).stem}_{self.cc}_{self.seed}"
         return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in stem)
 
 
 def matrix(schemes: list[str], videos: list[str], traces: list[str], like: CallRequest) -> list[CallRequest]:
-    """All cells, ordered so that a worker process meets one video's traces in a row and keeps its clip in memory."""
+    """All calls, those of one video in a row, so that a worker process keeps its clip in memory."""
     cells = product(videos, schemes, traces)
     return [replace(like, scheme=scheme, video=video, trace=trace) for video, scheme, trace in cells]
 
 
 def check_requests(requests: list[CallRequest]) -> None:
-    """Find what is wrong before an hour is spent: names, files, limits. Raises ClipError, TraceError or ValueError."""
+    """Check names, files and limits before any call runs. Raises ClipError, TraceError or ValueError."""
     if unknown := {request.scheme for request in requests} - SCHEMES.keys():
         raise ValueError(f"no scheme is called {', '.join(sorted(unknown))}: use {', '.join(SCHEMES)}")
     if any(request.vmaf for request in requests) and vmaf_ffmpeg() is None:
@@ -103,7 +103,7 @@ def check_requests(requests: list[CallRequest]) -> None:
 
 
 def check_outputs(folder: Path, *files: Path) -> None:
-    """Make the folders that results go to, before an hour is spent. Raises LabError where that cannot be."""
+    """Make the folders for the results before any call runs. Raises LabError if that fails."""
     path = folder
     try:
         (folder / "logs").mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def check_outputs(folder: Path, *files: Path) -> None:
 
 
 def prepare(requests: list[CallRequest], progress: Progress | None = None) -> None:
-    """Let each scheme do once, with progress, what it would do in every process (the ladders of encodes)."""
+    """Let each scheme prepare once, with progress, what every process needs (cached encodes of x264 and x265)."""
     for request in {(request.scheme, request.video): request for request in requests}.values():
         clip = _clip(request.video, request.size, request.fps)
         SCHEMES[request.scheme].make(clip, _frame_count(clip, request), progress)
@@ -141,7 +141,7 @@ def run_all(requests: list[CallRequest], folder: Path, jobs: int) -> Generator[R
 
 
 def run_call(request: CallRequest, folder: Path | None = None) -> Row:
-    """One call; its row. With `folder`, its log goes to logs/NAME.jsonl there."""
+    """Run one call; returns its row of results.json. With `folder`, its log goes to logs/NAME.jsonl there."""
     started = time.perf_counter()
     pairs: list[tuple[Luma, Luma]] = []
     log = simulate(request, (lambda sent, shown: pairs.append((sent.y, shown.y))) if request.vmaf else None)
@@ -163,7 +163,7 @@ def run_call(request: CallRequest, folder: Path | None = None) -> Row:
 
 
 def simulate(request: CallRequest, on_shown: Callable[[Frame, Frame], None] | None = None) -> SessionLog:
-    """The call itself: its log. `on_shown` gets every captured picture with what was shown of it."""
+    """Run one call; returns its log. `on_shown` gets every captured frame with the frame that was shown for it."""
     clip = _clip(request.video, request.size, request.fps)
     frames = _frame_count(clip, request)
     encoder, decoder = (SCHEMES[request.scheme].make(clip, frames) for _ in range(2))

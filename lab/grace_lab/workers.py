@@ -1,7 +1,4 @@
-"""Worker processes that end when their parent does, however that comes: Ctrl-C, an error, a kill.
-
-Owns starting and ending them. Refuses to know what they work on.
-"""
+"""Worker processes that end when their parent does, be it by Ctrl-C, an error or a kill."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ def started(works: Sequence[Callable[[], T]], jobs: int) -> Iterator[list[Future
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_parent) as pool:
         try:
-            with _deaf_to_ctrl_c():
+            with _ignoring_sigint():
                 futures = [pool.submit(work) for work in works]
             yield futures
         except BaseException:
@@ -35,8 +32,8 @@ def started(works: Sequence[Callable[[], T]], jobs: int) -> Iterator[list[Future
 
 
 @contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """A terminal sends Ctrl-C to all processes. Those started in here ignore it: their parent ends them, in silence."""
+def _ignoring_sigint() -> Iterator[None]:
+    """Processes that are started in here ignore Ctrl-C, which a terminal sends to all: their parent ends them."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set signals
         yield
         return
@@ -48,7 +45,7 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
 
 
 def _end_with_parent() -> None:
-    """In a worker: a pool's processes hold its pipes open and would wait for ever for a parent that was killed."""
+    """End this worker with its parent: it holds the pool's pipes open and would wait for a killed parent for ever."""
     threading.Thread(target=_wait_for_parents_end, daemon=True).start()
 
 

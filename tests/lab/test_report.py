@@ -16,7 +16,7 @@ from grace_lab.errors import LogError, ReportError
 from grace_lab.log.file import write_log
 from grace_lab.log.schema import SessionLog
 from grace_lab.report import write_provenance, write_report
-from grace_lab.report.figures import cdf
+from grace_lab.report.charts import cdf
 from grace_lab.report.results import read_run
 from grace_lab.report.tables import means, written
 from grace_lab.report.timeline import timeline

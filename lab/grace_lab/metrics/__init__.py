@@ -1,4 +1,4 @@
-"""Metrics: pure functions of a session log, one row each in METRICS."""
+"""The metrics of a call: pure functions of its log, one row each in METRICS."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from grace_lab.log.schema import SessionLog
-from grace_lab.metrics import delay, picture, stalls, traffic
+from grace_lab.metrics import delay, quality, stalls, traffic
 
 __all__ = ["METRICS", "Metric", "measure"]
 
@@ -26,19 +26,19 @@ class Metric:
 
 
 METRICS: Final[dict[str, Metric]] = {
-    "ssim_db": Metric(picture.ssim_db, "dB", "SSIM in dB, mean over rendered frames", "higher"),
-    "psnr_db": Metric(picture.psnr_db, "dB", "PSNR of luma, mean over rendered frames", "higher"),
+    "ssim_db": Metric(quality.ssim_db, "dB", "SSIM in dB, mean over rendered frames", "higher"),
+    "psnr_db": Metric(quality.psnr_db, "dB", "PSNR of luma, mean over rendered frames", "higher"),
     "p50_delay_ms": Metric(delay.p50_delay_ms, "ms", "Frame delay, median", digits=1),
     "p98_delay_ms": Metric(delay.p98_delay_ms, "ms", "Frame delay, 98th percentile", digits=1),
     "non_rendered_ratio": Metric(delay.non_rendered_ratio, "", "Frames never shown or later than 400 ms", digits=4),
     "stalls_per_s": Metric(stalls.stalls_per_s, "1/s", "Gaps over 200 ms between frames, per second", digits=3),
     "stall_ratio": Metric(stalls.stall_ratio, "", "Time in such gaps over video length", digits=4),
     "bitrate_bps": Metric(traffic.bitrate_bps, "bit/s", "Everything the sender sent, headers included", "", 0),
-    "ssim_of_mean_db": Metric(picture.ssim_of_mean_db, "dB", "Mean SSIM of rendered frames, in dB", "higher"),
-    "startup_ms": Metric(delay.startup_ms, "ms", "First capture to first picture", digits=1),
+    "ssim_of_mean_db": Metric(quality.ssim_of_mean_db, "dB", "Mean SSIM of rendered frames, in dB", "higher"),
+    "startup_ms": Metric(delay.startup_ms, "ms", "First capture to first frame on the screen", digits=1),
     "packet_loss_ratio": Metric(traffic.packet_loss_ratio, "", "Packets that the network dropped", digits=4),
     "frame_loss_ratio": Metric(traffic.frame_loss_ratio, "", "Share of its packets that a frame lacked", digits=4),
-    "retransmission_ratio": Metric(traffic.retransmission_ratio, "", "Bytes that were sent again", digits=4),
+    "retransmission_ratio": Metric(traffic.retransmission_ratio, "", "Bytes that were retransmitted", digits=4),
     "frames_captured": Metric(traffic.frames_captured, "", "Frames captured", "", 0),
     "frames_skipped": Metric(traffic.frames_skipped, "", "Frames that the sender did not encode", digits=0),
     "frames_rendered": Metric(traffic.frames_rendered, "", "Frames shown within 400 ms", "higher", 0),

@@ -107,7 +107,7 @@ def _difference(metric: str, live: float, lab: float, bound: Bound | None) -> st
     return sign + written(metric, abs(lab - live))
 
 
-def agreement_figure(calls: Sequence[Call]) -> str | None:
+def agreement_chart(calls: Sequence[Call]) -> str | None:
     """Bitrate, frame delay and SSIM over time, live and lab overlaid; of the first pair. None without one."""
     found = pairs(calls)
     logs = (found[0].live.log(), found[0].lab.log()) if found else (None, None)

@@ -1,4 +1,4 @@
-"""Put a run on one page. Owns the page's frame and its promise: one file, no network, and not too large."""
+"""Puts a run on one HTML page: one file that needs no network and stays below 15 MB."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, Final
 from grace_codec.schemes import SCHEMES
 from grace_lab.errors import ReportError
 from grace_lab.metrics import METRICS
-from grace_lab.report.agreement import agreement_figure, compared, pairs
-from grace_lab.report.figures import Distributions, bars_figure, colour_of, quality_figure
+from grace_lab.report.agreement import agreement_chart, compared, pairs
+from grace_lab.report.charts import Distributions, bars_chart, colour_of, quality_chart
 from grace_lab.report.provenance import read_provenance
 from grace_lab.report.results import Call, read_run, settings_text
 from grace_lab.report.tables import COLUMNS, TITLES, means
@@ -20,8 +20,8 @@ from grace_lab.report.timeline import timeline
 MAX_TIMELINE_POINTS: Final = 250_000
 """Frames drawn over all calls together: about 25 bytes each, so that the page stays below 15 MB (plotly.js is 5)."""
 MAX_POINTS_PER_CALL: Final = 1500
-FILMS: Final = ("sidebyside.mp4", "received.mp4")
-"""Shown on the page where they lie beside it; the page works without them."""
+VIDEOS: Final = ("sidebyside.mp4", "received.mp4")
+"""Videos of a demo, shown on the page if they lie beside it."""
 TEMPLATE: Final = "page.html.j2"
 
 
@@ -46,12 +46,12 @@ def render(calls: list[Call], folder: Path, date: str) -> str:
     lab = [call for call in calls if not call.live]
     colours = colour_of(call.series for call in calls)
     timelines, distributions = _read_logs(calls)
-    figures = {
-        "quality": quality_figure(calls, colours),
-        "bars": bars_figure(calls, colours),
-        "delay": distributions.delay_figure(colours),
-        "ssim": distributions.ssim_figure(colours),
-        "agreement": agreement_figure(calls),
+    charts = {
+        "quality": quality_chart(calls, colours),
+        "bars": bars_chart(calls, colours),
+        "delay": distributions.delay_chart(colours),
+        "ssim": distributions.ssim_chart(colours),
+        "agreement": agreement_chart(calls),
     }
     environment = Environment(loader=PackageLoader("grace_lab", "report"), autoescape=True, undefined=StrictUndefined)
     return environment.get_template(TEMPLATE).render(
@@ -61,13 +61,13 @@ def render(calls: list[Call], folder: Path, date: str) -> str:
         by_series=means(calls, lambda call: (call.series,)),
         by_trace=means(calls, lambda call: (call.series, call.trace)),
         by_call=means(calls, lambda call: (call.series, call.video, call.trace, call.text("seed"))),
-        figures={name: _script_safe(text) for name, text in figures.items() if text is not None},
+        charts={name: _script_safe(text) for name, text in charts.items() if text is not None},
         timelines=_script_safe(json.dumps(timelines, separators=(",", ":"))),
         timelines_count=len(timelines),
         agreement=[compared(pair) for pair in pairs(calls)],
         live=[call.live for call in calls],
         too_slow={c.series: f"{n:.0f}" for c in calls if c.live and (n := c.number("frames_too_slow") or 0)},
-        films=[name for name in FILMS if (folder / name).is_file()],
+        videos=[name for name in VIDEOS if (folder / name).is_file()],
         facts=read_provenance(folder),
         settings=sorted({settings_text(call.row) for call in calls}),
         idealised={name: SCHEMES[name].idealised for name in _schemes(lab) if name in SCHEMES},
@@ -78,7 +78,7 @@ def render(calls: list[Call], folder: Path, date: str) -> str:
 
 
 def _read_logs(calls: list[Call]) -> tuple[list[dict[str, Any]], Distributions]:
-    """Each log is read once and let go; what is kept does not grow with its length."""
+    """Each log is read once. What is kept of it does not grow with its length."""
     points = max(100, min(MAX_POINTS_PER_CALL, MAX_TIMELINE_POINTS // len(calls)))
     distributions = Distributions()
     timelines: list[dict[str, Any]] = []

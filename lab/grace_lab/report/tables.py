@@ -1,4 +1,4 @@
-"""Means over calls, and how figures are written."""
+"""Means of metrics over calls, and how numbers are written."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TITLES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A figure as text; `sort` orders columns, `best` marks the best of its column."""
+    """A number as text. `sort` orders the column, `best` marks its best cell."""
 
     text: str
     sort: float
@@ -38,7 +38,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a table: what it is about, how many calls it stands for, and a cell per column."""
+    """One line of a table: the names of its group, the number of its calls, and a cell per column."""
 
     names: tuple[str, ...]
     calls: int
@@ -52,9 +52,9 @@ def means(calls: Sequence[Call], group: Callable[[Call], tuple[str, ...]]) -> li
     groups: dict[tuple[str, ...], list[Call]] = {}
     for call in calls:
         groups.setdefault(group(call), []).append(call)
-    figures = {names: [mean(members, column) for column in COLUMNS] for names, members in groups.items()}
+    values = {names: [mean(members, column) for column in COLUMNS] for names, members in groups.items()}
     rivals: dict[tuple[str, ...], list[list[float | None]]] = {}
-    for names, row in figures.items():
+    for names, row in values.items():
         rivals.setdefault(names[1:], []).append(row)
     best = {
         rest: [_best(*column) for column in zip(COLUMNS, zip(*rows, strict=True), strict=True)]
@@ -62,7 +62,7 @@ def means(calls: Sequence[Call], group: Callable[[Call], tuple[str, ...]]) -> li
     }
     return [
         Line(names, len(groups[names]), tuple(map(_cell, COLUMNS, row, best[names[1:]])))
-        for names, row in figures.items()
+        for names, row in values.items()
     ]
 
 
@@ -73,7 +73,7 @@ def mean(calls: Sequence[Call], metric: str) -> float | None:
 
 
 def written(metric: str, value: float | None) -> str:
-    """A figure for people: ratios in percent, rates in kbit/s."""
+    """A number for people: ratios in percent, rates in kbit/s."""
     if value is None:
         return "–"
     if metric.endswith("_ratio"):
@@ -84,7 +84,7 @@ def written(metric: str, value: float | None) -> str:
 
 
 def _best(metric: str, values: Sequence[float | None]) -> str | None:
-    """How the best figure is written, so that equal ones are marked alike; None where there is nothing to choose."""
+    """The best number as text, so that equal ones are marked alike; None where there is nothing to choose."""
     known = [value for value in values if value is not None]
     if len(known) < 2 or not METRICS[metric].better:
         return None

@@ -1,4 +1,4 @@
-"""Figures over all calls of a run, by plotly: quality against smoothness (paper Figure 14), means, distributions."""
+"""Charts over all calls of a run, by plotly: quality against smoothness (paper Figure 14), means, distributions."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ class Distributions:
         seen = (ssim_to_db(f.ssim) for f in frames if f.in_time and f.ssim is not None)
         self._ssim_db.setdefault(series, []).extend(seen)
 
-    def delay_figure(self, colours: Mapping[str, str]) -> str | None:
+    def delay_chart(self, colours: Mapping[str, str]) -> str | None:
         """Share of the captured frames on the screen within a time; frames never shown keep a curve below 100 %."""
-        figure = _cdf_figure(self._delays_ms, colours, "frame delay (ms)", "share of captured frames")
+        figure = _cdf_chart(self._delays_ms, colours, "frame delay (ms)", "share of captured frames")
         if figure is None:
             return None
         figure.update_xaxes(range=[0, 1000])
         figure.add_vline(x=LATE_US / 1000, line={"color": "#888", "dash": "dot"})
         return _as_json(figure)
 
-    def ssim_figure(self, colours: Mapping[str, str]) -> str | None:
+    def ssim_chart(self, colours: Mapping[str, str]) -> str | None:
         """Share of the rendered frames up to an SSIM."""
-        figure = _cdf_figure(self._ssim_db, colours, "SSIM of a rendered frame (dB)", "share of rendered frames")
+        figure = _cdf_chart(self._ssim_db, colours, "SSIM of a rendered frame (dB)", "share of rendered frames")
         return None if figure is None else _as_json(figure)
 
 
@@ -53,9 +53,9 @@ def colour_of(series: Iterable[str]) -> dict[str, str]:
     return {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
 
 
-def quality_figure(calls: Sequence[Call], colours: Mapping[str, str]) -> str | None:
+def quality_chart(calls: Sequence[Call], colours: Mapping[str, str]) -> str | None:
     """Mean SSIM against stall ratio: a large mark per series, a small one per call. None without any SSIM."""
-    figure = _figure("stall ratio (%)", "SSIM (dB)").update_xaxes(rangemode="tozero")
+    figure = _chart("stall ratio (%)", "SSIM (dB)").update_xaxes(rangemode="tozero")
     drawn = False
     for series, colour in colours.items():
         members = [c for c in calls if c.series == series and c.number("ssim_db") is not None]
@@ -66,7 +66,7 @@ def quality_figure(calls: Sequence[Call], colours: Mapping[str, str]) -> str | N
     return _as_json(figure) if drawn else None
 
 
-def bars_figure(calls: Sequence[Call], colours: Mapping[str, str]) -> str:
+def bars_chart(calls: Sequence[Call], colours: Mapping[str, str]) -> str:
     """Realtimeness and smoothness (paper Figure 15): the mean over the calls of each series."""
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
@@ -118,8 +118,8 @@ def _add_mean(figure: Any, members: Sequence[Call], colour: str, series: str) ->
     )
 
 
-def _cdf_figure(values: Mapping[str, list[float]], colours: Mapping[str, str], x: str, y: str) -> Any | None:
-    figure = _figure(x, y)
+def _cdf_chart(values: Mapping[str, list[float]], colours: Mapping[str, str], x: str, y: str) -> Any | None:
+    figure = _chart(x, y)
     for series, numbers in values.items():
         if numbers:
             quantiles, shares = cdf(numbers)
@@ -137,7 +137,7 @@ def cdf(numbers: Sequence[float]) -> tuple[list[float], list[float]]:
     return [round(ordered[r], 3) for r in finite], [round(100 * (r + 1) / len(ordered), 3) for r in finite]
 
 
-def _figure(x: str, y: str) -> Any:
+def _chart(x: str, y: str) -> Any:
     import plotly.graph_objects as go
 
     return _styled(go.Figure()).update_xaxes(title_text=x).update_yaxes(title_text=y)
