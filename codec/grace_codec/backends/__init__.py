@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 
-from grace_codec.backends.api import LoadNetworks, Networks
 from grace_codec.errors import BackendError
+from grace_codec.models.networks import LoadNetworks, Networks
 
 __all__ = ["BACKENDS", "Networks", "load_networks"]
 

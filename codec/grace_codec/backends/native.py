@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from grace_codec.backends.api import Bytes, Floats, LevelRows, Symbols
 from grace_codec.errors import ModelError
 from grace_codec.models import kernels, pixels
 from grace_codec.models import transform as tf
 from grace_codec.models.kernels import PACKED, Patterns
+from grace_codec.models.networks import Bytes, Floats, LevelRows, Symbols
 from grace_codec.native import call
 from grace_codec.runtime.thread_pool import in_parts
 
@@ -72,7 +72,7 @@ class NativeNetworks:
         self._memory = _Memory()
 
     def analyse(self, y: Bytes, uv: Bytes, py: Bytes, puv: Bytes) -> Floats:
-        """As backends.api.Networks."""
+        """As models.networks.Networks."""
         rows, columns = y.shape[2] // 8, y.shape[3] // 8
         height, width = rows // 2, columns // 2
         prediction = self._packed(py, puv, "prediction")
@@ -120,7 +120,7 @@ class NativeNetworks:
         return out
 
     def synthesise(self, symbols: Symbols, lost: Bytes, level: LevelRows, py: Bytes, puv: Bytes) -> tuple[Bytes, Bytes]:
-        """As backends.api.Networks."""
+        """As models.networks.Networks."""
         rows, columns = py.shape[2] // 8, py.shape[3] // 8
         height = rows // 2
         prediction = self._packed(py, puv, "prediction")

@@ -16,10 +16,10 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as op
 
-from grace_codec.backends.api import Bytes, Floats, LevelRows, Symbols
 from grace_codec.errors import ModelError
 from grace_codec.models import pixels
 from grace_codec.models import transform as tf
+from grace_codec.models.networks import Bytes, Floats, LevelRows, Symbols
 from grace_codec.models.transform import RANGE
 from grace_codec.runtime import thread_pool
 

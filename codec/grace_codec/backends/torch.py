@@ -8,9 +8,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from grace_codec.backends.api import Bytes, Floats, LevelRows, Symbols
 from grace_codec.errors import ModelError
 from grace_codec.models.lite_net import LiteNet
+from grace_codec.models.networks import Bytes, Floats, LevelRows, Symbols
 
 
 class TorchNetworks:

@@ -31,3 +31,9 @@ class ReceivedLatents:
     motion_mask: Mask
     residual_mask: Mask
     level: int
+
+
+def complete(latents: Latents) -> ReceivedLatents:
+    """Latents of which nothing was lost."""
+    masks = np.ones(latents.motion.shape, np.bool_), np.ones(latents.residual.shape, np.bool_)
+    return ReceivedLatents(latents.motion, latents.residual, *masks, latents.level)

@@ -12,8 +12,10 @@ import numpy as np
 
 from grace_codec import profiles
 from grace_codec.entropy.coder import Geometry, LatentCoder
+from grace_codec.entropy.latents import complete
 from grace_codec.entropy.tables import load as load_tables
-from grace_codec.grace.codec import GraceCodec, Picture, complete, tables_path
+from grace_codec.grace.codec import GraceCodec, tables_path
+from grace_codec.grace.reference import GraceReference
 from grace_codec.motion.search import MotionSearch, ReferencePicture
 from grace_codec.types import Budget, CodedFrame, Frame, Plane, Planes, ReceivedFrame
 
@@ -97,7 +99,7 @@ def measure_codec(
     reference, sizes = key.reference, []
     for frame in frames[1:]:
         coded = _time_ends(watch, sender, receiver, frame, reference, budget)
-        assert isinstance(reference, Picture)
+        assert isinstance(reference, GraceReference)
         parts.time(watch, (frame.y, frame.u, frame.v), reference.planes, coded)
         watch.time("reference workload", lambda y=frame.y: reference_workload(y))  # type: ignore[misc]
         sizes.append(sum(map(len, coded.payloads)))

@@ -52,6 +52,20 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
+class CodecIdentity:
+    """What both ends of a call must share, as every payload's checksum covers it.
+
+    wire_id: the profile's number, 0..15; checksum: of weights and tables, 32 bits."""
+
+    wire_id: int
+    checksum: int
+
+    def context(self, size: tuple[int, int], index: int, total: int) -> Context:
+        """Context of payload `index` of `total`. size: (width, height) of the frame, (0, 0) for key frames."""
+        return Context(self.wire_id, self.checksum, *size, index, total)
+
+
+@dataclass(frozen=True, slots=True)
 class Patch:
     """One intra coded region; `slot` says which."""
 
@@ -69,6 +83,11 @@ class PredictedPayload:
     stream: bytes
     patch: Patch | None = None
     patch_last: bool = False
+
+    @property
+    def frame_facts(self) -> tuple[int, bool, bool]:
+        """(level, moving, patch_last): what all payloads of one frame must say alike."""
+        return self.level, self.moving, self.patch_last
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from grace_codec.backends.api import Floats, LevelRows, Symbols
-from grace_codec.grace.rate import FrameQuantizer
 from grace_codec.models import pixels
 from grace_codec.models import transform as tf
 from grace_codec.models.api import FINE
+from grace_codec.models.networks import Floats, LevelRows, Symbols
+from grace_codec.models.quantizer import FrameQuantizer
 from grace_codec.types import Planes
 
 

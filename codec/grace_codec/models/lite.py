@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from grace_codec.backends.api import Networks
 from grace_codec.entropy.latents import Latents, ReceivedLatents
 from grace_codec.models import pixels
 from grace_codec.models import transform as tf
 from grace_codec.models.api import Analysis, Floats, Profile, Reconstruction
 from grace_codec.models.levels import LevelTables
+from grace_codec.models.networks import Networks
 from grace_codec.motion.search import MAX_VECTOR, Motion, MotionSearch, ReferencePicture, fill_gaps
 from grace_codec.types import Plane, Planes
 

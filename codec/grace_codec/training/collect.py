@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from grace_codec.entropy.latents import Latents
+from grace_codec.entropy.latents import Latents, complete
 from grace_codec.errors import ClipError
 from grace_codec.grace.av1_still import decode_still, encode_still
-from grace_codec.grace.codec import complete
-from grace_codec.grace.rate import FrameQuantizer
 from grace_codec.media import ClipOptions, open_video
 from grace_codec.models.api import VideoModel
+from grace_codec.models.quantizer import FrameQuantizer
 from grace_codec.types import Planes
 
 FRACTIONS = (0.12, 0.3, 0.48, 0.66, 0.84)  # of the range of levels: 64 down to about 3 in steps

@@ -11,10 +11,11 @@ import pytest
 
 pytest.importorskip("torch")
 
+from tests.codec.untrained import untrained_weights as weights
+
 from grace_codec.backends import BACKENDS, load_networks
-from grace_codec.backends.api import LevelRows
 from grace_codec.errors import BackendError, ModelError
-from grace_codec.models.untrained import untrained_weights as weights
+from grace_codec.models.networks import LevelRows
 from grace_codec.runtime import thread_pool
 
 Array = np.ndarray[Any, Any]
@@ -113,7 +114,7 @@ def test_importing_the_codec_imports_no_runtime() -> None:
 SIGNALLED = """
 import gc, os, signal
 from grace_codec.backends import load_networks
-from grace_codec.models.untrained import untrained_weights
+from tests.codec.untrained import untrained_weights
 first, second = (load_networks("openvino", untrained_weights()) for _ in range(2))
 del first
 gc.collect()

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grace_codec.api import LossResponse, PacketCodec
-from grace_codec.grace.codec import GraceCodec, Picture
+from grace_codec.grace.codec import GraceCodec
 from grace_codec.grace.intra_refresh import PatchPolicy
+from grace_codec.grace.reference import GraceReference
 from grace_codec.media import ClipOptions, open_clip
 from grace_codec.runtime import thread_pool
 from grace_codec.types import Budget, CodedFrame, Frame, ReceivedFrame
@@ -43,7 +44,7 @@ def received(frame: CodedFrame, lost: frozenset[int] = frozenset()) -> ReceivedF
 
 
 def pixels(reference: object) -> bytes:
-    assert isinstance(reference, Picture)
+    assert isinstance(reference, GraceReference)
     return b"".join(plane.tobytes() for plane in reference.planes)
 
 
@@ -148,7 +149,7 @@ def test_payloads_of_another_profile_or_picture_size_are_rejected(codec: GraceCo
     other = GraceCodec.load("grace-p").decode(received(coded[1]), coded[0].reference)
     assert all("profile 1" in reason for reason in other.rejected.values())
     assert other.frame is None
-    small = Picture((np.zeros((64, 64), np.uint8), np.zeros((32, 32), np.uint8), np.zeros((32, 32), np.uint8)))
+    small = GraceReference((np.zeros((64, 64), np.uint8), np.zeros((32, 32), np.uint8), np.zeros((32, 32), np.uint8)))
     shown = GraceCodec.load("grace-lite").decode(received(coded[1]), small)
     assert shown.frame is None
     assert all("checksum" in reason for reason in shown.rejected.values())

@@ -10,11 +10,11 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+from tests.codec.untrained import untrained as lite
 
 from grace_codec.entropy.latents import Latents, ReceivedLatents
 from grace_codec.models.api import Analysis
 from grace_codec.models.lite_net import quantize
-from grace_codec.models.untrained import untrained as lite
 from grace_codec.motion.search import ReferencePicture
 from grace_codec.types import Plane, Planes
 
