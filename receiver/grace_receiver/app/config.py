@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_settings import SettingsConfigDict
 
-from grace_transport.runtime.settings import ProcessSettings
+from grace_transport.runtime.settings import PLAIN_SCHEMES, ProcessSettings
 
 
 def _checked_listen(text: str) -> str:
@@ -40,4 +40,4 @@ class ReceiveConfig(ProcessSettings):
     @property
     def plain(self) -> bool:
         """Without the plug-in: aiortc's own codecs alone."""
-        return self.scheme in ("vp8", "h264")
+        return self.scheme in PLAIN_SCHEMES

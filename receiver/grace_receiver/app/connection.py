@@ -12,13 +12,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCSessionDescription,
+)
 from aiortc.contrib.media import MediaBlackhole
 from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 
 from grace_receiver.live.events import FrameDelivered
 from grace_transport.aiortc_plugin.internals import shown_timestamp
+from grace_transport.runtime.live_end import TimedEvent
 from grace_transport.signalling import OfferRefusedError
 from grace_transport.signalling.sdp import chosen_video_codec
 
@@ -80,7 +88,7 @@ class ReceivingConnection:
             raise OfferRefusedError("the offer has no video in a codec that is known here (GRACE, VP8, H264)")
         return text
 
-    def on_live_event(self, event: object) -> None:
+    def on_live_event(self, event: TimedEvent) -> None:
         """An event of the plug-in, from before the track has the frame: GRACE frames count from the first one."""
         if self._origin is None and isinstance(event, FrameDelivered):
             self._origin = event.rtp_timestamp - event.pts
@@ -129,7 +137,7 @@ class ReceivingConnection:
             except Exception:  # one frame that cannot be shown must not end the call
                 _log.exception("a frame was not shown")
 
-    def _timestamp(self, receiver: object, pts: int) -> int:
+    def _timestamp(self, receiver: RTCRtpReceiver, pts: int) -> int:
         if self._origin is not None:
             return (self._origin + pts) & 0xFFFFFFFF
         return shown_timestamp(receiver, pts) or 0

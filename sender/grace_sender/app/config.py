@@ -11,10 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import SettingsConfigDict
 
 from grace_codec.media import check_size, parse_size
-from grace_transport.runtime.settings import ProcessSettings
-
-PLAIN_SCHEMES: Final = ("vp8", "h264")
-"""Coded by aiortc itself, without the plug-in: what to compare with."""
+from grace_transport.runtime.settings import PLAIN_SCHEMES, ProcessSettings
 
 MIN_BITRATE_BPS: Final = 20_000
 MAX_BITRATE_BPS: Final = 100_000_000

@@ -11,12 +11,13 @@ from typing import Final
 from grace_codec.media import planes_of, video_frame
 from grace_codec.schemes import SCHEMES, live_scheme
 from grace_codec.types import Frame, Planes
-from grace_sender.app.config import PLAIN_SCHEMES, SendConfig
+from grace_sender.app.config import SendConfig
 from grace_sender.app.sources import Source
 from grace_sender.live.adaptation import EncoderSpeed, OperatingPoint, OperatingPointChanged
 from grace_sender.live.calibration import calibrate, calibration_size
 from grace_transport.aiortc_plugin import LiveEvent, RtcOptions, install, uninstall
 from grace_transport.runtime.process import Notice, monotonic_us
+from grace_transport.runtime.settings import PLAIN_SCHEMES
 
 PREVIEW: Final = 6
 Observer = Callable[[LiveEvent | Notice | OperatingPointChanged], None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -16,6 +16,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 S = TypeVar("S", bound="ProcessSettings")
 
 MAX_FILE_BYTES = 1 << 20  # a larger file is no file of settings
+PLAIN_SCHEMES: Final = ("vp8", "h264")
+"""Schemes that aiortc codes by itself, without the plug-in: to compare with."""
 
 
 class ProcessSettings(BaseSettings):
