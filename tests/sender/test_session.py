@@ -1,5 +1,6 @@
 """Laws of the sending half, driven by hand: no codec, no network."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -206,15 +207,21 @@ def test_bad_feedback_is_told() -> None:
     assert (rejected.at_us, rejected.size_bytes) == (5, 2)
 
 
-def test_what_was_sent_is_forgotten_after_a_second_without_new_frames() -> None:
+def budget_after_retransmission(waited_us: int) -> int:
+    """Payload bytes for a frame that comes so long after four packets and the retransmission of one of them."""
     session = make_session()
-    send_frame(session, 1, (b"x" * 1000,), key=True)
-    for now_us in range(200_000, 2_000_000, 200_000):  # no frame any more, only retransmissions
-        tell(session, Nack(1, 1), at_us=now_us)
-        drain(session, now_us, now_us + 20_000)
-    sizes = [event.bytes for event in events_of(session) if isinstance(event, PacketLeft)]
-    assert len(sizes) == 10
-    assert len(session._sent_bytes) == 6
+    send_frame(session, 0, (b"x" * 1000,) * 4, key=True)
+    drain(session, 0, 80_000)
+    tell(session, Nack(0, 1), at_us=100_000)
+    drain(session, 100_000, 120_000)
+    session.on_frame(9, 120_000 + waited_us, 120_000 + waited_us)
+    return order_of(session).budget.frame_bytes
+
+
+def test_retransmissions_of_the_last_second_come_out_of_the_budget_and_older_ones_do_not() -> None:
+    undisturbed = 5000 - 5 * PACKET_OVERHEAD_BYTES
+    assert budget_after_retransmission(10_000) == pytest.approx(0.8 * undisturbed, rel=0.05)  # one of five packets
+    assert budget_after_retransmission(1_100_000) == undisturbed
 
 
 def test_frame_of_another_size_is_a_key_frame_also_when_it_had_to_wait() -> None:
