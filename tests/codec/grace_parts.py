@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from grace_codec.entropy.latents import Latents
 from grace_codec.entropy.tables import Tables
+from grace_codec.motion.field import Motion, grid
 from grace_codec.training.fit import start
 from grace_codec.types import Planes
 
@@ -39,3 +40,9 @@ def texture(height: int, width: int, seed: int = 1) -> Planes:
     y = cv2.GaussianBlur(rng.integers(0, 256, (height, width)).astype(np.float32), (0, 0), 1.5)
     y = np.clip((y - 128) * 4 + 128, 0, 255).astype(np.uint8)
     return y, y[::2, ::2].copy(), y[1::2, 1::2].copy()
+
+
+def uniform_field(height: int, width: int, x: int, y: int) -> Motion:
+    """The same vector for every block of a frame."""
+    rows, columns = grid(height, width)
+    return np.stack([np.full((rows, columns), x), np.full((rows, columns), y)]).astype(np.int16)

@@ -16,7 +16,8 @@ from grace_codec.entropy.latents import complete
 from grace_codec.entropy.tables import load as load_tables
 from grace_codec.grace.codec import GraceCodec, tables_path
 from grace_codec.grace.reference import GraceReference
-from grace_codec.motion.search import MotionSearch, ReferencePicture
+from grace_codec.motion.compensation import ReferenceFrame
+from grace_codec.motion.search import MotionSearch
 from grace_codec.types import Budget, CodedFrame, Frame, Plane, Planes, ReceivedFrame
 
 KEY_SHARE = 8  # of a P-frame's budget, for the first frame
@@ -129,7 +130,7 @@ class _Parts:
     def time(self, watch: _Watch, planes: Planes, parent: Planes, coded: CodedFrame) -> None:
         """As `coded` was coded: its rate level, its number of packets."""
         level, packets = coded.payloads[0][1], max(2, len(coded.payloads))
-        picture = ReferencePicture(parent)
+        picture = ReferenceFrame(parent)
         motion = watch.time("motion search", lambda: self._search(planes[0], picture))
         watch.time("compensation", lambda: picture.compensate(motion))
         analysis = watch.time("analysis", lambda: self._model.analyse(planes, parent))

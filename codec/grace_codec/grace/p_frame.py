@@ -25,7 +25,7 @@ from grace_codec.grace.payload import PATCH_HEADER_BYTES, Patch, carries_patch, 
 from grace_codec.grace.rate import FILL_AIM, FILL_HIGH, RateControl
 from grace_codec.models.api import Analysis, VideoModel
 from grace_codec.models.quantizer import NOT_RAISED, FrameQuantizer, RaisedDeadZone
-from grace_codec.motion.search import Motion
+from grace_codec.motion.field import Motion
 from grace_codec.runtime.thread_pool import BackgroundTask
 from grace_codec.types import Budget, Planes, ReceivedFrame
 

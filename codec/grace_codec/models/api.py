@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grace_codec.entropy.latents import Latents, ReceivedLatents
-from grace_codec.motion.search import Motion
+from grace_codec.motion.field import Motion
 from grace_codec.types import Planes
 
 Floats = npt.NDArray[np.float32]

@@ -14,7 +14,8 @@ from grace_codec.models.api import Analysis, Floats, Profile, Reconstruction
 from grace_codec.models.grace_net import MAX_FLOW_PX, MOTION_CHANNELS, GraceNet
 from grace_codec.models.levels import LevelTables
 from grace_codec.models.lite import lost_flags
-from grace_codec.motion.search import Motion, fill_gaps
+from grace_codec.motion.concealment import fill_gaps
+from grace_codec.motion.field import Motion
 from grace_codec.types import Plane, Planes
 
 STILL_PER_PIXEL = 0.7  # blocks that differ by less from the reference do not move

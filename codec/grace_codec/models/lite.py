@@ -13,21 +13,31 @@ from grace_codec.models import transform as tf
 from grace_codec.models.api import Analysis, Floats, Profile, Reconstruction
 from grace_codec.models.levels import LevelTables
 from grace_codec.models.networks import Networks
-from grace_codec.motion.search import MAX_VECTOR, Motion, MotionSearch, ReferencePicture, fill_gaps
+from grace_codec.motion.compensation import ReferenceFrame
+from grace_codec.motion.concealment import fill_gaps
+from grace_codec.motion.field import MAX_VECTOR, Motion
+from grace_codec.motion.search import FindMotion, MotionSearch
 from grace_codec.types import Plane, Planes
 
 
 class LiteModel:
     """The VideoModel of grace-lite and its ablations."""
 
-    def __init__(self, profile: Profile, weights: Mapping[str, Floats], networks: Networks) -> None:
-        """weights: by name, as in lite_net.LiteNet's state; networks: the same weights in a backend."""
+    def __init__(
+        self,
+        profile: Profile,
+        weights: Mapping[str, Floats],
+        networks: Networks,
+        search: FindMotion | None = None,
+    ) -> None:
+        """weights: by name, as in lite_net.LiteNet's state; networks: the same weights in a backend; search: a motion
+        search of its own, None for the default."""
         self.profile = profile
         self._networks = networks
         self._levels = LevelTables(weights)
-        self._search = MotionSearch()
-        self._picture: ReferencePicture | None = None
-        self._prediction: tuple[ReferencePicture, bytes, Planes] | None = None
+        self._search: FindMotion = search or MotionSearch()
+        self._reference_frame: ReferenceFrame | None = None
+        self._prediction: tuple[ReferenceFrame, bytes, Planes] | None = None
 
     def analyse(self, frame: Planes, reference: Planes) -> Analysis:
         """Raises ValueError where the sizes differ."""
@@ -59,20 +69,22 @@ class LiteModel:
         return Reconstruction(pixels.crop((y[0, 0], uv[0, 0], uv[0, 1]), height, width), motion)
 
     def replay(self, reference: Planes, received: ReceivedLatents) -> Planes:
-        prediction = ReferencePicture(reference).compensate(self._motion(received))
+        prediction = ReferenceFrame(reference).compensate(self._motion(received))
         height, width = reference[0].shape
         return self._levels.apply(prediction, received.residual, received.level, (height, width))
 
-    def _reference(self, planes: Planes) -> ReferencePicture:
+    def _reference(self, planes: Planes) -> ReferenceFrame:
         """The interpolated phases are kept while the same planes are predicted from."""
-        if self._picture is None or any(a is not b for a, b in zip(self._picture.planes, planes, strict=True)):
-            self._picture = ReferencePicture(planes)
-        return self._picture
+        if self._reference_frame is None or any(
+            a is not b for a, b in zip(self._reference_frame.planes, planes, strict=True)
+        ):
+            self._reference_frame = ReferenceFrame(planes)
+        return self._reference_frame
 
     def _predict(self, reference: Planes, motion: Motion) -> Planes:
-        picture, key = self._reference(reference), motion.tobytes()
-        if self._prediction is None or self._prediction[0] is not picture or self._prediction[1] != key:
-            self._prediction = picture, key, picture.compensate(motion)
+        frame, key = self._reference(reference), motion.tobytes()
+        if self._prediction is None or self._prediction[0] is not frame or self._prediction[1] != key:
+            self._prediction = frame, key, frame.compensate(motion)
         return self._prediction[2]
 
     @staticmethod

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from grace_codec.models import kernels
 from grace_codec.models import transform as tf
-from grace_codec.motion.search import BLOCK
+from grace_codec.motion.field import BLOCK
 from grace_codec.runtime.thread_pool import in_parts
 from grace_codec.types import Plane, Planes
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from grace_codec.entropy.latents import Latents, Symbols
 from grace_codec.entropy.scales import magnitude_bits
 from grace_codec.models import transform as tf
-from grace_codec.motion.search import Motion
+from grace_codec.motion.field import Motion
 
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]

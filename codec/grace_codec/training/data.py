@@ -24,7 +24,9 @@ import torch
 from torch import Tensor
 
 from grace_codec.errors import CodecError
-from grace_codec.motion.search import BLOCK, Motion, MotionSearch, ReferencePicture
+from grace_codec.motion.compensation import ReferenceFrame
+from grace_codec.motion.field import BLOCK, Motion
+from grace_codec.motion.search import MotionSearch
 from grace_codec.types import Planes
 
 Luma = npt.NDArray[np.uint8]
@@ -72,7 +74,7 @@ def read_clip(path: Path, max_frames: int = 66, search: MotionSearch | None = No
         raise CodecError(f"{path}: no video frames; remove the file or re-encode it")
     motion = np.zeros((len(frames), 2, frames[0][0].shape[0] // BLOCK, frames[0][0].shape[1] // BLOCK), np.int16)
     for t in range(1, len(frames)):
-        motion[t] = search(frames[t][0], ReferencePicture(frames[t - 1]))
+        motion[t] = search(frames[t][0], ReferenceFrame(frames[t - 1]))
     y = np.stack([f[0] for f in frames])
     uv = np.stack([np.stack(f[1:]) for f in frames])
     return Clip(path.stem, y, uv, motion)

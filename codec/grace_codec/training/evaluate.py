@@ -13,7 +13,7 @@ from grace_codec.entropy.latents import Latents, ReceivedLatents, Symbols
 from grace_codec.evaluation.quality import ssim_db
 from grace_codec.models import transform as tf
 from grace_codec.models.api import VideoModel
-from grace_codec.motion.search import Motion
+from grace_codec.motion.field import Motion
 from grace_codec.training.chains import intra
 from grace_codec.training.data import Clip
 from grace_codec.training.objective import bits

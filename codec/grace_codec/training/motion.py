@@ -7,7 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from grace_codec.motion.search import BLOCK, PADDING, PHASES, ReferencePicture, taps, window
+from grace_codec.motion.compensation import ReferenceFrame, window
+from grace_codec.motion.field import BLOCK
+from grace_codec.motion.interpolation import PADDING, PHASES, taps
 
 FrameBatch = tuple[Tensor, Tensor]
 """Planes of frames: y (B, 1, H, W) and uv (B, 2, H/2, W/2), uint8 or floats in 0..255."""
@@ -25,7 +27,7 @@ def compensate(y: Tensor, uv: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
     field = motion.numpy().astype(np.int16)
     for i in range(len(y)):
         planes = y[i, 0].numpy(), uv[i, 0].numpy(), uv[i, 1].numpy()
-        out.append(ReferencePicture(planes).compensate(field[i]))
+        out.append(ReferenceFrame(planes).compensate(field[i]))
     luma = torch.from_numpy(np.stack([o[0] for o in out])).float()[:, None]
     return luma, torch.from_numpy(np.stack([np.stack(o[1:]) for o in out])).float()
 
@@ -80,7 +82,7 @@ def _overlap(plane: Tensor, field: Tensor, block: int) -> Tensor:
 
 
 def fill_gaps(motion: Tensor, received: Tensor) -> Tensor:
-    """grace_codec.motion.search.fill_gaps in PyTorch: motion (B, C, h, w), received (B, 1, h, w) of 0 and 1.
+    """grace_codec.motion.concealment.fill_gaps in PyTorch: motion (B, C, h, w), received (B, 1, h, w) of 0 and 1.
 
     On a GPU nobody looks whether all is filled: that would make the processor wait for it."""
     count = motion.shape[1]

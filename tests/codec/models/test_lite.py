@@ -15,7 +15,7 @@ from tests.codec.untrained import untrained as lite
 from grace_codec.entropy.latents import Latents, ReceivedLatents
 from grace_codec.models.api import Analysis
 from grace_codec.models.lite_net import quantize
-from grace_codec.motion.search import ReferencePicture
+from grace_codec.motion.compensation import ReferenceFrame
 from grace_codec.types import Plane, Planes
 
 CHANNELS = 4 * 56 + 2 * 22
@@ -63,7 +63,7 @@ def test_zero_residual_decodes_to_exactly_the_prediction() -> None:
     reference, _ = pictures()
     motion = np.random.default_rng(1).integers(-9, 9, (2, 6, 8)).astype(np.int16)
     latents = replace(received(6, 8), motion=motion)
-    assert same(lite().reconstruct(reference, latents).planes, ReferencePicture(reference).compensate(motion))
+    assert same(lite().reconstruct(reference, latents).planes, ReferenceFrame(reference).compensate(motion))
 
 
 def test_zero_residual_passes_through_the_networks_unchanged() -> None:

@@ -11,17 +11,11 @@ import pytest
 from tests.codec.grace_parts import texture
 
 from grace_codec.motion import kernels
+from grace_codec.motion.compensation import ReferenceFrame, window
+from grace_codec.motion.field import BLOCK, MAX_VECTOR, grid
+from grace_codec.motion.interpolation import PADDING, interpolate
 from grace_codec.motion.kernels import Refinement, SubpelPlanes
-from grace_codec.motion.search import (
-    BLOCK,
-    MAX_VECTOR,
-    PADDING,
-    MotionSearch,
-    ReferencePicture,
-    grid,
-    interpolate,
-    window,
-)
+from grace_codec.motion.search import MotionSearch
 from grace_codec.runtime import thread_pool
 
 Array = np.ndarray[Any, Any]
@@ -50,7 +44,7 @@ def test_a_subpel_plane_is_the_frame_moved(vector: tuple[int, int]) -> None:
     y, u, v = texture(66, 98)  # neither size in whole blocks
     field = np.empty((2, 5, 7), np.int16)
     field[0], field[1] = vector
-    shown, _, _ = ReferencePicture((y, u, v)).compensate(field)
+    shown, _, _ = ReferenceFrame((y, u, v)).compensate(field)
     top, left = PADDING + (vector[1] >> 2), PADDING + (vector[0] >> 2)
     plane = moved(y).pixels[4 * (vector[0] & 3) + (vector[1] & 3)]
     assert np.array_equal(shown, plane[top : top + 80, left : left + 112])
@@ -63,7 +57,7 @@ def test_the_obmc_total_is_what_compensation_rounds(seed: int) -> None:
     total = np.empty((64, 96), np.float32)
     for first, last in ((0, 1), (1, 4)):
         kernels.obmc_total(moved(planes[0]), WINDOW, ringed(field), first, last, total)
-    assert np.array_equal(np.rint(total / 4096), ReferencePicture(planes).compensate(field)[0])
+    assert np.array_equal(np.rint(total / 4096), ReferenceFrame(planes).compensate(field)[0])
 
 
 def refined(parts: int, prices: Array) -> tuple[Array, Array, list[float]]:
@@ -120,7 +114,7 @@ def test_blocks_that_hardly_differ_are_left_alone(threads: int, monkeypatch: pyt
     y, u, v = texture(96, 128)
     other = y.copy()
     other[32:64, 32:64] = texture(96, 128, 9)[0][32:64, 32:64]
-    found = MotionSearch()(other, ReferencePicture((y, u, v)))
+    found = MotionSearch()(other, ReferenceFrame((y, u, v)))
     still = np.ones((6, 8), np.bool_)
     still[2:4, 2:4] = False
     assert not found[:, still].any()

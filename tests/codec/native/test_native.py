@@ -9,12 +9,13 @@ from tests.codec.grace_parts import texture
 
 from grace_codec import native
 from grace_codec.errors import BackendError
-from grace_codec.motion.search import MotionSearch, ReferencePicture
+from grace_codec.motion.compensation import ReferenceFrame
+from grace_codec.motion.search import MotionSearch
 from grace_codec.native import build
 
 
 def test_every_level_predicts_and_finds_the_same_motion(monkeypatch: pytest.MonkeyPatch) -> None:
-    reference, current = ReferencePicture(texture(96, 128, 1)), texture(96, 128, 2)[0]
+    reference, current = ReferenceFrame(texture(96, 128, 1)), texture(96, 128, 2)[0]
     results: list[tuple[np.ndarray[Any, Any], ...]] = []
     for level in build.levels():
         monkeypatch.setattr(native, "_levels", lambda level=level: [level])

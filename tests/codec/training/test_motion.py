@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from grace_codec.motion.search import MAX_VECTOR, ReferencePicture
-from grace_codec.motion.search import fill_gaps as fill_gaps_in_calls
+from grace_codec.motion.compensation import ReferenceFrame
+from grace_codec.motion.concealment import fill_gaps as fill_gaps_in_calls
+from grace_codec.motion.field import MAX_VECTOR
 from grace_codec.training.motion import compensate_on_device, fill_gaps
 
 
@@ -17,7 +18,7 @@ def test_torch_and_numpy_predict_the_same_frame() -> None:
     motion = rng.integers(-MAX_VECTOR, MAX_VECTOR + 1, (2, 2, 4, 6)).astype(np.int16)
     py, puv = compensate_on_device(torch.from_numpy(y), torch.from_numpy(uv), torch.from_numpy(motion))
     for i in range(2):
-        planes = ReferencePicture((y[i, 0], uv[i, 0], uv[i, 1])).compensate(motion[i])
+        planes = ReferenceFrame((y[i, 0], uv[i, 0], uv[i, 1])).compensate(motion[i])
         assert np.array_equal(py[i, 0].numpy(), planes[0])
         assert np.array_equal(puv[i].numpy(), np.stack(planes[1:]))
 

@@ -1,0 +1,31 @@
+"""The motion field: one vector per block of 16x16 luma samples, counted in quarter pels. Sizes and types alone."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from grace_codec.types import Plane
+
+Motion = npt.NDArray[np.int16]
+"""(2, H16, W16) vectors (x, y) in quarter pels of luma, from a block to where it is predicted from in the reference."""
+
+Flags = npt.NDArray[np.bool_]
+
+BLOCK = 16  # luma samples a side; a chroma block has 8
+MAX_VECTOR = 184  # quarter pels, either component: 46 luma samples
+
+
+def grid(height: int, width: int) -> tuple[int, int]:
+    """(rows, columns) of the motion field of a frame of (height, width) luma samples."""
+    return -(-height // BLOCK), -(-width // BLOCK)
+
+
+def whole_blocks(plane: Plane, block: int) -> Plane:
+    """The plane with its size rounded up to whole blocks by repeating its edge, C-contiguous; itself where nothing is
+    missing."""
+    down, right = -plane.shape[0] % block, -plane.shape[1] % block
+    if down or right:
+        plane = np.asarray(cv2.copyMakeBorder(plane, 0, down, 0, right, cv2.BORDER_REPLICATE), np.uint8)
+    return np.ascontiguousarray(plane)
