@@ -79,6 +79,28 @@ class _Outgoing:
     kind: PacketKind
 
 
+class _SentBytes:
+    """What left in the last second, and how much of it was retransmitted."""
+
+    def __init__(self) -> None:
+        self._sent: deque[tuple[int, int, bool]] = deque()  # when, size, retransmitted
+
+    def add(self, size: int, retransmitted: bool, now_us: int) -> None:
+        self._forget(now_us)
+        self._sent.append((now_us, size, retransmitted))
+
+    def retransmitted_share(self, now_us: int) -> float:
+        """0 to MAX_RETRANSMISSION_SHARE."""
+        self._forget(now_us)
+        retransmitted = sum(size for _, size, again in self._sent if again)
+        total = sum(size for _, size, _ in self._sent)
+        return min(retransmitted / total, MAX_RETRANSMISSION_SHARE) if retransmitted else 0.0
+
+    def _forget(self, now_us: int) -> None:
+        while self._sent and self._sent[0][0] < now_us - RETRANSMISSION_WINDOW_US:
+            self._sent.popleft()
+
+
 class SenderSession:
     """The verbs of a machine (`grace_transport.machine`), and those for the driver that owns camera and codec.
 
@@ -102,7 +124,7 @@ class SenderSession:
         self._newest_frame_id = 0
         self._newest_key = 0
         self._retransmitting: set[tuple[int, int]] = set()  # queued to be sent again
-        self._sent_bytes: deque[tuple[int, int, bool]] = deque()  # of the last second: when, size, retransmitted
+        self._sent_bytes = _SentBytes()
 
     # -- the driver's side -------------------------------------------------------------------------------------------
 
@@ -251,24 +273,14 @@ class SenderSession:
     def _budget(self, key: bool, now_us: int) -> Budget:
         """Payload bytes for the next frame: what congestion control allows, less our headers."""
         config = self._config
-        wire_bytes = int(self._controller.frame_bytes(self._fps, now_us) * (1 - self._retransmission_share(now_us)))
+        wire_bytes = int(
+            self._controller.frame_bytes(self._fps, now_us) * (1 - self._sent_bytes.retransmitted_share(now_us))
+        )
         if key:
             wire_bytes = int(wire_bytes * config.key_frame_intervals)
         packets = -(-wire_bytes // (config.max_payload_bytes + PACKET_OVERHEAD_BYTES))
         media_bytes = wire_bytes - packets * PACKET_OVERHEAD_BYTES
         return Budget(max(media_bytes, config.min_frame_bytes), config.max_payload_bytes)
-
-    def _retransmission_share(self, now_us: int) -> float:
-        """The share of the rate that goes into retransmissions, over the last second."""
-        sent = self._sent_lately(now_us)
-        retransmitted = sum(size for _, size, again in sent if again)
-        return min(retransmitted / sum(size for _, size, _ in sent), MAX_RETRANSMISSION_SHARE) if retransmitted else 0.0
-
-    def _sent_lately(self, now_us: int) -> deque[tuple[int, int, bool]]:
-        sent = self._sent_bytes
-        while sent and sent[0][0] < now_us - RETRANSMISSION_WINDOW_US:
-            sent.popleft()
-        return sent
 
     def _enqueue_frame(self, order: EncodeWanted, key: bool, payloads: tuple[bytes, ...], now_us: int) -> None:
         total, last = len(payloads), len(payloads) - 1
@@ -302,7 +314,7 @@ class SenderSession:
         data = rtp.build_rtp(packet, config.transport_seq_id)
         self._controller.on_packet_sent(PacketSent(self._seq, now_us, len(data), cluster, padding > 0))
         self._events.append(PacketLeft(now_us, self._seq, item.frame_id, item.index, len(data), item.kind))
-        self._sent_lately(now_us).append((now_us, len(data), item.kind is PacketKind.RETRANSMISSION))
+        self._sent_bytes.add(len(data), item.kind is PacketKind.RETRANSMISSION, now_us)
         self._seq += 1
         return data
 

@@ -13,6 +13,7 @@ from grace_sender.events import (
     PacketKind,
     PacketLeft,
     Resynced,
+    SenderEvent,
     SkipReason,
 )
 from grace_sender.session import PACKET_OVERHEAD_BYTES, SenderConfig, SenderSession
@@ -35,7 +36,7 @@ def make_session(start_bps: int = 1_000_000) -> SenderSession:
     return SenderSession(SenderConfig(fps=25), controller)
 
 
-def events_of(session: SenderSession) -> list[object]:
+def events_of(session: SenderSession) -> list[SenderEvent]:
     return list(iter(session.next_event, None))
 
 
