@@ -188,12 +188,12 @@ def evaluation(
         for source in video:
             seconds = None if frames is None or fps is None else (frames + 0.5) / fps
             with _clip(source, size, fps, seconds) as clip, console.status(source) as status:
-                pictures = list(islice(clip.play(), frames))
+                originals = list(islice(clip.play(), frames))
                 note = lambda text, name=source, bar=status: bar.update(f"{name}: {text}")  # noqa: E731
                 if control == "level":
-                    result = evaluate_levels(at_level, pictures, clip.fps, request, note)
+                    result = evaluate_levels(at_level, originals, clip.fps, request, note)
                 else:
-                    result = evaluate(lambda: GraceCodec.load(profile, backend), pictures, clip.fps, request, note)
+                    result = evaluate(lambda: GraceCodec.load(profile, backend), originals, clip.fps, request, note)
             results[Path(source).name] = result
             typer.echo(_line(Path(source).name, result))
         clips = {name: result.as_json() for name, result in results.items()}

@@ -34,7 +34,7 @@ TABLE = {
 
 
 class Service(StrEnum):
-    """How the bottleneck serves: the paper's token bucket, or mahimahi's delivery opportunities."""
+    """The service of the bottleneck: the paper's token bucket, or mahimahi's delivery opportunities."""
 
     TOKEN_BUCKET = "token-bucket"
     MAHIMAHI = "mahimahi"
@@ -106,7 +106,7 @@ def report(
 
 @app.command()
 def schemes() -> None:
-    """What can be sent with, and what is idealised about it."""
+    """List the schemes, and what is idealised about each."""
     with errors_in_one_line():
         from grace_codec.schemes import SCHEMES
 
