@@ -40,10 +40,13 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one frame may cost: the sum of its payloads, and the size of the largest payload."""
+    """What one frame may cost: the sum of its payloads, the size of the largest payload, and the least number of
+    payloads to spread it over. One payload costs least; where the network loses packets, two or more keep a part of
+    the frame."""
 
     frame_bytes: int
     max_payload_bytes: int = 1150
+    min_payloads: int = 2
 
 
 Reference = object

@@ -15,7 +15,6 @@ class VirtualTimer:
         self.callback = callback
 
     def cancel(self) -> None:
-        """Never run the callback. Idempotent."""
         self.callback = None
 
 
@@ -28,7 +27,6 @@ class VirtualClock:
         self._made = 0
 
     def now_us(self) -> int:
-        """The virtual time in microseconds."""
         return self._now_us
 
     def call_at(self, at_us: int, callback: Callable[[], None]) -> VirtualTimer:

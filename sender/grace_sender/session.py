@@ -45,6 +45,7 @@ PACKET_OVERHEAD_BYTES: Final = RTP_HEADER_BYTES + media.HEADER_BYTES
 MAX_PADDING_BYTES: Final = 224  # libwebrtc RTPSender::kMaxPaddingLength
 RETRANSMISSION_WINDOW_US: Final = 1_000_000
 MAX_RETRANSMISSION_SHARE: Final = 0.5  # libwebrtc FecControllerDefault::UpdateFecRates
+LOSS_MEMORY_US = 5_000_000  # without a lost packet, before a frame may travel in one packet
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ class SenderSession:
         self._twcc = TwccReader()
         self._events: deque[SenderEvent] = deque()
         self._seq = 0
+        self._quiet_since_us: int | None = None  # when a packet was last reported lost, or the first report came
         self._encoding: EncodeWanted | None = None
         self._pending: tuple[int, int, bool] | None = None  # frame id, captured_us, key
         self._fps = config.fps
@@ -280,7 +282,8 @@ class SenderSession:
             wire_bytes = int(wire_bytes * config.key_frame_intervals)
         packets = -(-wire_bytes // (config.max_payload_bytes + PACKET_OVERHEAD_BYTES))
         media_bytes = wire_bytes - packets * PACKET_OVERHEAD_BYTES
-        return Budget(max(media_bytes, config.min_frame_bytes), config.max_payload_bytes)
+        least = 1 if self._quiet_since_us is not None and now_us - self._quiet_since_us >= LOSS_MEMORY_US else 2
+        return Budget(max(media_bytes, config.min_frame_bytes), config.max_payload_bytes, least)
 
     def _enqueue_frame(self, order: EncodeWanted, key: bool, payloads: tuple[bytes, ...], now_us: int) -> None:
         total, last = len(payloads), len(payloads) - 1
@@ -322,6 +325,8 @@ class SenderSession:
         report = parse_twcc(packet)
         self._check_media_ssrc(report.media_ssrc)
         feedback = self._twcc.read(report, self._seq - 1)
+        if self._quiet_since_us is None or any(arrived_us is None for _, arrived_us in feedback.arrivals):
+            self._quiet_since_us = now_us
         self._controller.on_feedback(feedback, now_us)
         self._follow_rate(now_us)
 

@@ -252,6 +252,35 @@ def test_budget_is_the_share_of_a_frame_at_the_rate_that_frames_come() -> None:
     assert 1.9 * at_25 < order_of(session).budget.frame_bytes < 2.1 * at_25
 
 
+def report(session: SenderSession, arrived: range, at_us: int) -> None:
+    """The receiver's transport-wide report: these sequence numbers arrived; those between that are missing are lost."""
+    recorder = TwccRecorder(1, SenderConfig().ssrc)
+    for seq in arrived:
+        recorder.on_packet(seq, at_us)
+    data = recorder.build(at_us)
+    assert data is not None
+    session.receive_datagram(data, at_us)
+
+
+def test_frames_are_spread_over_two_packets_until_five_seconds_pass_without_a_loss() -> None:
+    session = make_session()
+    wanted = []
+    for frame_id in range(400):
+        now_us = frame_id * FRAME_US
+        session.on_frame(frame_id, now_us, now_us)
+        wanted.append(order_of(session).budget.min_payloads)
+        session.on_encoded(frame_id, frame_id == 0, (b"a", b"b"), now_us)
+        drain(session, now_us, now_us + FRAME_US - 1)
+        lost_one = frame_id == 200
+        report(session, range(2 * frame_id, 2 * frame_id + 2, 2 if lost_one else 1), now_us + FRAME_US - 1)
+        if lost_one:  # the next report shows that the packet between is missing
+            report(session, range(2 * frame_id, 2 * frame_id + 3, 2), now_us + FRAME_US - 1)
+    assert wanted[:125] == [2] * 125
+    assert wanted[130:200] == [1] * 70
+    assert wanted[205:320] == [2] * 115
+    assert wanted[330:] == [1] * 70
+
+
 def test_idle_is_when_nothing_is_encoded_or_waits_to_leave() -> None:
     session = make_session()
     assert session.idle

@@ -1,1 +1,1 @@
-"""Measures the link and a whole call on this machine."""
+"""How fast the link and a call are on this machine."""

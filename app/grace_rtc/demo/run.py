@@ -27,15 +27,11 @@ from grace_rtc.errors import DemoError
 
 
 class Display(Protocol):
-    """Shows the progress of a demo."""
+    """Shows people how far it is. `step` ends the one before."""
 
-    def step(self, name: str, total: float | None) -> None:
-        """Begin a step, which ends the one before. `total`: how much there is to do; None: not known."""
-        ...
+    def step(self, name: str, total: float | None) -> None: ...
 
-    def update(self, done: float, note: str = "") -> None:
-        """Tell how much of the step is done."""
-        ...
+    def update(self, done: float, note: str = "") -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,12 +77,8 @@ class GraceCodec:
             return self._encode_key_frame(frame.frame_id, planes, budget)
         parent = planes_of(reference)
         next_patch = BackgroundTask(lambda: self._scanner.next_patch(planes, budget))
-        try:
-            analysis = self._model.analyse(planes, parent)
-        finally:
-            candidate = next_patch.result()
         payloads, shown, sent = self._encoder.encode(
-            frame.frame_id, analysis, parent, candidate, budget, self._fixed_level
+            frame.frame_id, planes, parent, next_patch, budget, self._fixed_level
         )
         self._scanner.on_frame(shown, planes, sent)
         return CodedFrame(frame.frame_id, False, payloads, GraceReference(frozen(shown)))

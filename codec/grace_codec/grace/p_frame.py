@@ -22,7 +22,7 @@ from grace_codec.grace.intra_refresh import PatchCandidate, apply_patch, decode_
 from grace_codec.grace.latent_cache import CachedFrame, LatentCache
 from grace_codec.grace.packing import FramePacker, UnpackedFrame
 from grace_codec.grace.payload import PATCH_HEADER_BYTES, Patch, carries_patch, patch_is_last
-from grace_codec.grace.rate import FILL_AIM, FILL_HIGH, RateControl
+from grace_codec.grace.rate import FILL_AIM, FILL_HIGH, MotionPrice, RateControl
 from grace_codec.models.api import Analysis, VideoModel
 from grace_codec.models.quantizer import NOT_RAISED, FrameQuantizer, RaisedDeadZone
 from grace_codec.motion.field import Motion
@@ -30,6 +30,7 @@ from grace_codec.runtime.thread_pool import BackgroundTask
 from grace_codec.types import Budget, Planes, ReceivedFrame
 
 MOTION_BITS = 12  # per vector that is not zero: a first guess, which the rate control's ratio corrects
+MAX_SEARCHES = 4  # for motion, each dearer than the one before, until a frame fits its budget
 MAX_ATTEMPTS = 4  # entropy codings of one frame
 ENOUGH = 0.86  # part of the budget that ends the search: a fine level is 3 % of size, but 15 % in still scenes
 
@@ -77,39 +78,63 @@ class PFrameEncoder:
 
     def __init__(self, model: VideoModel, packer: FramePacker, rate: RateControl, cache: LatentCache) -> None:
         self._model, self._packer, self._rate, self._cache = model, packer, rate, cache
+        self._price = MotionPrice()
 
     def encode(
         self,
         frame_id: int,
-        analysis: Analysis,
+        planes: Planes,
         parent: Planes,
-        candidate: PatchCandidate | None,
+        next_patch: BackgroundTask[PatchCandidate | None],
         budget: Budget,
         level: int | None,
     ) -> tuple[tuple[bytes, ...], Planes, Patch | None]:
         """Payloads, the planes that a decoder shows which gets all of them, and the I-patch that is among them.
 
-        candidate: the I-patch to send where there is room; level: None to fill the budget, else the level to use."""
-        luma_frequencies = self._model.profile.luma_frequencies
-        quantizer = FrameQuantizer(analysis.residual, self._model.steps, luma_frequencies, self._rate.finest())
-        frame = PFrame(analysis.motion, quantizer, parent, candidate.patch if candidate else None, budget)
+        next_patch: the I-patch to send where there is room; level: None to fill the budget, else the level to use."""
+        try:
+            analysis = self._analyse(planes, parent, self._rate.level if level is None else level)
+        finally:
+            candidate = next_patch.result()
+        frame = self._p_frame(analysis, parent, candidate, budget)
         if level is None:
-            coded = self._fill_budget(frame, due=candidate is not None and candidate.due)
+            coded = self._fit(frame, planes, candidate)
         else:
-            coded = self._attempt(frame, level, NOT_RAISED, quantizer.bits(level) / 8)
+            coded = self._attempt(frame, level, NOT_RAISED, frame.quantizer.bits(level) / 8)
+        self._price.decay()
         host = next((j for j, data in enumerate(coded.payloads) if carries_patch(data)), -1)
         sent, refresh = (candidate.patch, candidate.refresh) if candidate and host >= 0 else (None, None)
         total = len(coded.payloads)
         packets = total - patch_is_last(coded.payloads[0])
         payloads = dict(enumerate(coded.payloads))
         self._cache.add(frame_id, CachedFrame(payloads, total, packets, coded.latents, sent, host))
-        planes = coded.decoded.result()
-        apply_patch(planes, refresh)
-        return coded.payloads, planes, sent
+        shown = coded.decoded.result()
+        apply_patch(shown, refresh)
+        return coded.payloads, shown, sent
 
-    def _fill_budget(self, frame: PFrame, due: bool) -> Attempt:
-        """The largest attempt that fits the budget, of at most MAX_ATTEMPTS. due: the I-patch has to go out even where
-        nothing else fits."""
+    def _analyse(self, planes: Planes, parent: Planes, level: int) -> Analysis:
+        """Motion at today's price, and the residual. level: what the frame will probably be quantized at."""
+        return self._model.analyse(planes, parent, self._price.sad_per_bit(float(self._model.steps(level)[0])))
+
+    def _p_frame(self, analysis: Analysis, parent: Planes, candidate: PatchCandidate | None, budget: Budget) -> PFrame:
+        luma_frequencies = self._model.profile.luma_frequencies
+        quantizer = FrameQuantizer(analysis.residual, self._model.steps, luma_frequencies, self._rate.finest())
+        return PFrame(analysis.motion, quantizer, parent, candidate.patch if candidate else None, budget)
+
+    def _fit(self, frame: PFrame, planes: Planes, candidate: PatchCandidate | None) -> Attempt:
+        """Fill the budget; where nothing fits, search motion again at a higher price; at last leave things out."""
+        for _ in range(MAX_SEARCHES - 1):
+            coded, _ = self._fill_budget(frame)
+            if coded is not None:
+                return coded
+            self._price.rise()
+            frame = self._p_frame(self._analyse(planes, frame.parent, 0), frame.parent, candidate, frame.budget)
+        coded, latents = self._fill_budget(frame)
+        due = candidate is not None and candidate.due
+        return coded or self._squeeze(frame, latents, frame.patch if due else None)
+
+    def _fill_budget(self, frame: PFrame) -> tuple[Attempt | None, Latents]:
+        """The largest attempt that fits the budget, of at most MAX_ATTEMPTS, or None; and the latents tried last."""
         rate, budget = self._rate, frame.budget
         limit, room = FILL_HIGH * budget.frame_bytes, budget.frame_bytes - frame.patch_bytes
         most = self._model.profile.levels - 1  # the finest level that is not known to be too much
@@ -117,13 +142,13 @@ class PFrameEncoder:
         best: Attempt | None = None
         for _ in range(MAX_ATTEMPTS):
             before = level, dead_zone
-            choice = rate.search(frame.quantizer, frame.motion_bytes, FILL_AIM * room, budget.max_payload_bytes)
+            choice = rate.search(frame.quantizer, frame.motion_bytes, FILL_AIM * room, budget)
             level, dead_zone = min(choice.level, most), choice.dead_zone
             if (level, dead_zone) == before:  # as before: by the estimate, anything finer would be too much
                 if best or not level:
                     break
                 level -= 1
-            estimated = rate.estimate(frame.quantizer, level, frame.motion_bytes, budget.max_payload_bytes, dead_zone)
+            estimated = rate.estimate(frame.quantizer, level, frame.motion_bytes, budget, dead_zone)
             attempt = self._attempt(frame, level, dead_zone, estimated + frame.patch_bytes)
             size = attempt.size_bytes
             rate.learn(estimated, size - frame.patch_bytes, len(attempt.payloads))
@@ -136,16 +161,14 @@ class PFrameEncoder:
             attempt.decoded.settle()  # the model is not thread-safe: one reconstruction at a time
             if most < 0 or done:
                 break
-        if best is None:
-            best = self._squeeze(frame, attempt.latents, frame.patch if due else None)
-        rate.level = best.latents.level
-        return best
+        rate.level = (best or attempt).latents.level
+        return best, attempt.latents
 
     def _attempt(self, frame: PFrame, level: int, dead_zone: RaisedDeadZone, expected_bytes: float) -> Attempt:
         """Code a frame at a level. Reconstruction runs beside packing: the first attempt is mostly the last one."""
         latents = frame.quantizer.latents(frame.motion, level, dead_zone)
         decoded = self._reconstruct(frame.parent, latents)
-        payloads = self._packer.pack(latents, frame.patch, frame.size, frame.budget.max_payload_bytes, expected_bytes)
+        payloads = self._packer.pack(latents, frame.patch, frame.size, frame.budget, expected_bytes)
         return Attempt(latents, payloads, decoded)
 
     def _reconstruct(self, parent: Planes, latents: Latents) -> BackgroundTask[Planes]:
@@ -158,12 +181,12 @@ class PFrameEncoder:
         while keep:
             keep //= 2
             latents = _first_channels(latents, tables, keep)
-            payloads = self._packer.pack(latents, patch, frame.size, budget.max_payload_bytes, budget.frame_bytes)
+            payloads = self._packer.pack(latents, patch, frame.size, budget, budget.frame_bytes)
             if sum(map(len, payloads)) <= FILL_HIGH * budget.frame_bytes:
                 break
         else:
             latents = Latents(np.zeros_like(latents.motion), latents.residual, latents.level)
-            payloads = self._packer.pack(latents, patch, frame.size, budget.max_payload_bytes, budget.frame_bytes)
+            payloads = self._packer.pack(latents, patch, frame.size, budget, budget.frame_bytes)
         return Attempt(latents, payloads, self._reconstruct(frame.parent, latents))
 
 

@@ -20,7 +20,7 @@ from grace_codec.grace.payload import (
     write_predicted,
 )
 from grace_codec.models.transform import POSITION
-from grace_codec.types import ReceivedFrame
+from grace_codec.types import Budget, ReceivedFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,9 @@ class AcceptedPayloads:
         return self.parsed[self.host].patch if self.host >= 0 else None
 
 
-def packets_for(size_bytes: float, packet_bytes: int) -> int:
-    """Packets for a frame of this size: at least two, so that one loss does not take the frame, and with room for their
-    sizes to differ."""
-    return max(2, -(-int(size_bytes * 1.04) // max(1, packet_bytes - 24)))
+def packets_for(size_bytes: float, budget: Budget) -> int:
+    """Packets for a frame of this size: at least as many as the budget wants, with room for their sizes to differ."""
+    return max(budget.min_payloads, -(-int(size_bytes * 1.04) // max(1, budget.max_payload_bytes - 24)))
 
 
 class FramePacker:
@@ -66,19 +65,19 @@ class FramePacker:
         self._identity, self._levels = identity, levels
 
     def pack(
-        self, latents: Latents, patch: Patch | None, size: tuple[int, int], max_payload: int, expected_bytes: float
+        self, latents: Latents, patch: Patch | None, size: tuple[int, int], budget: Budget, expected_bytes: float
     ) -> tuple[bytes, ...]:
-        """Payloads of at most `max_payload` bytes. size: (width, height) of the frame in px; expected_bytes: estimate
-        of the frame's size, from which the first guess at the number of packets is made.
+        """Payloads as the budget limits them. size: (width, height) of the frame in px; expected_bytes: estimate of the
+        frame's size, from which the first guess at the number of packets is made.
 
         The I-patch travels with the smallest stream, or in a last payload of its own where it fits with none."""
         moving = bool(latents.motion.any())
-        packets = packets_for(expected_bytes, max_payload) if moving or latents.residual.any() else 1
-        streams = self._streams(latents, packets, max_payload)
+        packets = packets_for(expected_bytes, budget) if moving or latents.residual.any() else 1
+        streams = self._streams(latents, packets, budget)
         sizes = [len(stream) for stream in streams]
         host = sizes.index(min(sizes))
         patch_bytes = len(patch.data) + PATCH_HEADER_BYTES if patch else 0
-        apart = min(sizes) + patch_bytes + HEADER_BYTES > max_payload
+        apart = min(sizes) + patch_bytes + HEADER_BYTES > budget.max_payload_bytes
         parts = [
             PredictedPayload(latents.level, moving, stream, patch if j == host and not apart else None, apart)
             for j, stream in enumerate(streams)
@@ -88,13 +87,13 @@ class FramePacker:
         contexts = (self._identity.context(size, j, len(parts)) for j in range(len(parts)))
         return tuple(map(write_predicted, parts, contexts))
 
-    def _streams(self, latents: Latents, packets: int, max_payload: int) -> tuple[bytes, ...]:
+    def _streams(self, latents: Latents, packets: int, budget: Budget) -> tuple[bytes, ...]:
         """Entropy coded streams, in more packets than asked for where one would be too large."""
         while True:
             streams = self.coder.encode(latents, packets)
-            if max(map(len, streams)) + HEADER_BYTES <= max_payload or packets == MAX_PACKETS - 1:
+            if max(map(len, streams)) + HEADER_BYTES <= budget.max_payload_bytes or packets == MAX_PACKETS - 1:
                 return streams
-            packets = min(max(packets + 1, packets_for(sum(map(len, streams)), max_payload)), MAX_PACKETS - 1)
+            packets = min(max(packets + 1, packets_for(sum(map(len, streams)), budget)), MAX_PACKETS - 1)
 
     def accept(self, received: ReceivedFrame, size: tuple[int, int]) -> AcceptedPayloads:
         """Parse and check the payloads of a frame of `size` (width, height). The lowest accepted index rules."""

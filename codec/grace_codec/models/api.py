@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grace_codec.entropy.latents import Latents, ReceivedLatents
-from grace_codec.motion.field import Motion
+from grace_codec.motion.field import LEAST_BIT_PRICE, Motion
 from grace_codec.types import Planes
 
 Floats = npt.NDArray[np.float32]
@@ -61,8 +61,10 @@ class VideoModel(Protocol):
 
     profile: Profile
 
-    def analyse(self, frame: Planes, reference: Planes) -> Analysis:
-        """Motion estimation, prediction and residual encoder. The only costly call on the encoder's side."""
+    def analyse(self, frame: Planes, reference: Planes, bit_price: float = LEAST_BIT_PRICE) -> Analysis:
+        """Motion estimation, prediction and residual encoder. The only costly call on the encoder's side.
+
+        bit_price: sum of absolute differences (SAD) that one bit of motion has to save."""
         ...
 
     def steps(self, level: int) -> Floats:

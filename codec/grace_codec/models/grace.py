@@ -15,7 +15,7 @@ from grace_codec.models.grace_net import MAX_FLOW_PX, MOTION_CHANNELS, GraceNet
 from grace_codec.models.levels import LevelTables
 from grace_codec.models.lite import lost_flags
 from grace_codec.motion.concealment import fill_gaps
-from grace_codec.motion.field import Motion
+from grace_codec.motion.field import LEAST_BIT_PRICE, Motion
 from grace_codec.types import Plane, Planes
 
 STILL_PER_PIXEL = 0.7  # blocks that differ by less from the reference do not move
@@ -31,8 +31,8 @@ class GraceModel:
         self._levels = LevelTables({k: v.detach().cpu().float().numpy() for k, v in net.state_dict().items()})
 
     @torch.inference_mode()
-    def analyse(self, frame: Planes, reference: Planes) -> Analysis:
-        """Raises ValueError where the sizes differ."""
+    def analyse(self, frame: Planes, reference: Planes, bit_price: float = LEAST_BIT_PRICE) -> Analysis:
+        """Raises ValueError where the sizes differ. bit_price: unused, motion is estimated by a network."""
         if frame[0].shape != reference[0].shape:
             raise ValueError(f"frame is {frame[0].shape}, its reference {reference[0].shape}")
         (y, uv), (ry, ruv) = self._put(pixels.pad(frame)), self._put(pixels.pad(reference))

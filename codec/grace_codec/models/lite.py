@@ -15,7 +15,7 @@ from grace_codec.models.levels import LevelTables
 from grace_codec.models.networks import Networks
 from grace_codec.motion.compensation import ReferenceFrame
 from grace_codec.motion.concealment import fill_gaps
-from grace_codec.motion.field import MAX_VECTOR, Motion
+from grace_codec.motion.field import LEAST_BIT_PRICE, MAX_VECTOR, Motion
 from grace_codec.motion.search import FindMotion, MotionSearch
 from grace_codec.types import Plane, Planes
 
@@ -39,11 +39,11 @@ class LiteModel:
         self._reference_frame: ReferenceFrame | None = None
         self._prediction: tuple[ReferenceFrame, bytes, Planes] | None = None
 
-    def analyse(self, frame: Planes, reference: Planes) -> Analysis:
+    def analyse(self, frame: Planes, reference: Planes, bit_price: float = LEAST_BIT_PRICE) -> Analysis:
         """Raises ValueError where the sizes differ."""
         if frame[0].shape != reference[0].shape:
             raise ValueError(f"frame is {frame[0].shape}, its reference {reference[0].shape}")
-        motion = self._search(frame[0], self._reference(reference))
+        motion = self._search(frame[0], self._reference(reference), bit_price)
         py, pu, pv = self._predict(reference, motion)
         y, u, v = pixels.pad(frame)
         latents = self._networks.analyse(

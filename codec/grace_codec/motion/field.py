@@ -16,6 +16,9 @@ Flags = npt.NDArray[np.bool_]
 BLOCK = 16  # luma samples a side; a chroma block has 8
 MAX_VECTOR = 184  # quarter pels, either component: 46 luma samples
 
+LEAST_BIT_PRICE = 0.5
+"""What one bit of a vector has to save where bits are plenty, in sum of absolute differences (SAD)."""
+
 
 def grid(height: int, width: int) -> tuple[int, int]:
     """(rows, columns) of the motion field of a frame of (height, width) luma samples."""

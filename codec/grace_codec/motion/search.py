@@ -23,10 +23,11 @@ from typing import Protocol
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from grace_codec.motion import kernels
 from grace_codec.motion.compensation import WINDOWS, ReferenceFrame
-from grace_codec.motion.field import BLOCK, MAX_VECTOR, Flags, Motion, grid, whole_blocks
+from grace_codec.motion.field import BLOCK, LEAST_BIT_PRICE, MAX_VECTOR, Flags, Motion, grid, whole_blocks
 from grace_codec.motion.interpolation import EIGHT_TAPS, PADDING, PHASES, interpolate
 from grace_codec.motion.kernels import Refinement, SubpelPlanes
 from grace_codec.runtime.thread_pool import BackgroundTask, in_parts
@@ -39,25 +40,33 @@ _STILL_BONUS = 20  # SAD by which no motion is preferred to what optical flow of
 class FindMotion(Protocol):
     """Any motion search."""
 
-    def __call__(self, luma: Plane, reference: ReferenceFrame) -> Motion:
-        """The field that predicts `luma` (H, W) from the reference, of the same size."""
+    def __call__(self, luma: Plane, reference: ReferenceFrame, bit_price: float = ...) -> Motion:
+        """The field that predicts `luma` (H, W) from the reference, of the same size. bit_price: what one bit of a
+        vector has to save, in SAD."""
         ...
+
+
+MAX_BIT_PRICE = 1e4  # SAD; beyond it no vector pays
+
+
+def _prices(bit_price: float) -> npt.NDArray[np.int32]:
+    """What a component costs, in 64ths of SAD, by its difference to the neighbours' median: a difference of d takes
+    about 2·log2(1 + d) bits."""
+    bits = 2 * np.log2(1 + np.arange(2 * MAX_VECTOR + 1))
+    return np.rint(64 * min(bit_price, MAX_BIT_PRICE) * bits).astype(np.int32)
 
 
 class MotionSearch:
     """The search described above. Keeps nothing between frames but scratch memory; not thread-safe because of it.
 
-    passes: of refinement over the frame (a third one saves 1 % of rate); bit_cost: SAD that one bit of a vector is
-    worth."""
+    passes: of refinement over the frame (a third one saves 1 % of rate)."""
 
-    def __init__(self, passes: int = 2, bit_cost: float = 0.5) -> None:
+    def __init__(self, passes: int = 2) -> None:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._passes = passes
         self._scratch = np.empty((0, 0, 0), np.uint8)
-        # A component's bits: twice the logarithm of its difference to the neighbours' median. In 64ths of SAD.
-        self._prices = np.rint(64 * 2 * bit_cost * np.log2(1 + np.arange(2 * MAX_VECTOR + 1))).astype(np.int32)
 
-    def __call__(self, luma: Plane, reference: ReferenceFrame) -> Motion:
+    def __call__(self, luma: Plane, reference: ReferenceFrame, bit_price: float = LEAST_BIT_PRICE) -> Motion:
         """luma: (H, W) of the frame to predict, of any even size of at least 32 and that of the reference, else
         ValueError is raised."""
         if luma.shape != reference.luma.shape:
@@ -70,7 +79,7 @@ class MotionSearch:
         if active.any():
             planes = BackgroundTask(lambda: self._interpolated(reference.luma, current.shape))
             self._start(current, before, active, vectors)
-            vectors = self._refined(vectors, current, planes.result(), active)
+            vectors = self._refined(vectors, current, planes.result(), active, bit_price)
         return np.ascontiguousarray(vectors.transpose(2, 0, 1))
 
     def _start(self, current: Plane, before: Plane, active: Flags, vectors: Motion) -> None:
@@ -86,12 +95,14 @@ class MotionSearch:
 
         in_parts(some_rows, rows)
 
-    def _refined(self, vectors: Motion, current: Plane, planes: SubpelPlanes, active: Flags) -> Motion:
+    def _refined(
+        self, vectors: Motion, current: Plane, planes: SubpelPlanes, active: Flags, bit_price: float
+    ) -> Motion:
         """(rows, columns, 2) vectors to better ones, every third row at a time."""
         field = np.pad(vectors, ((1, 1), (1, 1), (0, 0)), mode="edge")
         total = np.empty(current.shape, np.float32)
         work = Refinement(
-            current, planes, WINDOWS[BLOCK], self._prices, active, MAX_VECTOR, np.pad(active, 1), field, total
+            current, planes, WINDOWS[BLOCK], _prices(bit_price), active, MAX_VECTOR, np.pad(active, 1), field, total
         )
 
         def predict(first: int, last: int) -> None:

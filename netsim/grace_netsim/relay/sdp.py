@@ -1,6 +1,6 @@
-"""Reads of a session description (RFC 8866, 8839) what a relay needs, and rewrites it to name the relay.
+"""What a relay reads of a session description (RFC 8866, 8839), and how it puts itself between the two ends.
 
-The relay's own candidate replaces every other, so that no packet can bypass it."""
+Every candidate becomes the relay's own, so that no packet can go round it. Owns text alone: no sockets, no calls."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SdpError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """The facts about one end that the relay needs."""
+    """What the relay needs to know of one end."""
 
     candidates: tuple[Address, ...]  # UDP, by priority; names (.local) are found by STUN instead
     passwords: Mapping[str, str]  # ICE user fragment -> password

@@ -23,7 +23,6 @@ class Reordering:
         check_not_negative("late_us", self.late_us)
 
     def build(self, rng: Random) -> _Reordering:
-        """The stage in its first state."""
         return _Reordering(self, rng)
 
 
