@@ -1,6 +1,6 @@
 """A call between two aiortc peer connections of this process, with GRACE as its video codec.
 
-pip install 'grace-rtc[codec,rtc]' && python examples/aiortc_call.py
+Needs grace-rtc[codec,rtc]; run it by `python examples/aiortc_call.py`.
 """
 
 import asyncio

@@ -1,11 +1,9 @@
 """The link emulator alone: a constant stream over an LTE trace with bursty loss, and what the queue makes of it.
 
-pip install grace-rtc && python examples/link_emulation.py
+Needs grace-rtc; run it by `python examples/link_emulation.py`.
 """
 
-from grace_netsim.link.link import Link, LinkConfig
-from grace_netsim.link.stages import GilbertElliott
-from grace_netsim.trace.files import load_opportunities
+from grace_netsim import GilbertElliott, Link, LinkConfig, load_opportunities
 
 link = Link(
     LinkConfig(

@@ -1,12 +1,10 @@
 """Encodes a clip with GRACE, loses every third packet, and shows what each frame is worth without it.
 
-pip install 'grace-rtc[codec]' && python examples/lossy_clip.py
+Needs grace-rtc[codec]; run it by `python examples/lossy_clip.py`.
 """
 
-from grace_codec.evaluation.quality import ssim_db
-from grace_codec.grace.codec import GraceCodec
-from grace_codec.media import ClipOptions, open_clip
-from grace_codec.types import Budget, ReceivedFrame, Reference
+from grace_codec import Budget, ClipOptions, GraceCodec, ReceivedFrame, Reference, open_clip
+from grace_codec.evaluation import ssim_db
 
 sender, receiver = GraceCodec.load("grace-lite"), GraceCodec.load("grace-lite")
 at_sender: Reference | None = None  # the decoder state that the next frame is predicted from, one for each end

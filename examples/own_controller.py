@@ -2,14 +2,14 @@
 
 The command finds it too, with this folder on PYTHONPATH: `grace-rtc lab run --cc own_controller:LossAimd ...`
 
-    pip install 'grace-rtc[codec,lab]' && python examples/own_controller.py
+Needs grace-rtc[codec,lab]; run it by `python examples/own_controller.py`.
 """
 
 from dataclasses import replace
 
-from grace_lab.matrix import CallRequest, run_call
+from grace_lab import CallRequest, run_call
+from grace_transport import Feedback, RateTarget
 from grace_transport.congestion.fixed import Fixed
-from grace_transport.types import Feedback, RateTarget
 
 
 class LossAimd(Fixed):

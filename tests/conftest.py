@@ -12,7 +12,9 @@ LANES = {
     "live": pytest.mark.live,  # real sockets and processes
     "scenarios": pytest.mark.slow,  # minutes of emulated calls each
     "codec/training": pytest.mark.slow,
-    "codec/evaluation/test_evaluate.py": pytest.mark.slow,
+    "examples": pytest.mark.slow,  # processes of their own
+    "app/test_base_install.py": pytest.mark.slow,
+    "codec/evaluation/test_rate_distortion.py": pytest.mark.slow,
 }
 
 # A verdict depends neither on how fast the machine is nor on chance. `pytest --hypothesis-profile explore` tries

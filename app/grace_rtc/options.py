@@ -13,9 +13,10 @@ import typer
 CLIPS = "builtin:talk, builtin:pan or builtin:detail"
 TRACES = "lte-1 … lte-8, fcc-1 … fcc-8"
 
-Video = Annotated[str, typer.Argument(help=f"A video file, or {CLIPS}.")]
-Size = Annotated[str | None, typer.Option(help="Scale to WIDTHxHEIGHT, both even.")]
-Fps = Annotated[float | None, typer.Option(min=1, max=120, help="Frames per second; default: the video's.")]
+Video = Annotated[str, typer.Argument(help=f"A video file, - (a pipe: Y4M, or raw frames), or {CLIPS}.")]
+Size = Annotated[str | None, typer.Option(help="Scale to exactly WIDTHxHEIGHT, both even; of raw frames: their size.")]
+PixFmt = Annotated[str | None, typer.Option(help="The file holds raw frames of this format, such as yuv420p.")]
+Fps = Annotated[float | None, typer.Option(min=0.1, max=240, help="Frames per second; default: the video's.")]
 FixedFps = Annotated[float, typer.Option(min=1, max=120, help="Frames per second.")]
 Seconds = Annotated[float | None, typer.Option(min=0.04, max=86_400, help="Use this much of the video.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Equal seeds give equal results.")]

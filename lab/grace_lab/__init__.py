@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from grace_lab.log.file import LogWriter, read_log, write_log
     from grace_lab.log.merge import ProcessLogs, merge
     from grace_lab.log.schema import SCHEMA, Event, SessionLog
-    from grace_lab.matrix import CallRequest, matrix, run_all, run_call, simulate
+    from grace_lab.matrix import CallRequest, call_matrix, run_all, run_call, simulate
     from grace_lab.metrics import METRICS, Metric, measure
     from grace_lab.report import write_report
 
@@ -40,7 +40,7 @@ __all__ = [
     "ProcessLogs",
     "ReportError",
     "SessionLog",
-    "matrix",
+    "call_matrix",
     "measure",
     "merge",
     "read_log",
@@ -58,7 +58,7 @@ _MODULES: Final = {
     "log.file": ("LogWriter", "read_log", "write_log"),
     "log.merge": ("ProcessLogs", "merge"),
     "log.schema": ("SCHEMA", "Event", "SessionLog"),
-    "matrix": ("CallRequest", "matrix", "run_all", "run_call", "simulate"),
+    "matrix": ("CallRequest", "call_matrix", "run_all", "run_call", "simulate"),
     "metrics": ("METRICS", "Metric", "measure"),
     "report": ("write_report",),
 }

@@ -15,6 +15,7 @@ class VirtualTimer:
         self.callback = callback
 
     def cancel(self) -> None:
+        """Never run the callback. Idempotent."""
         self.callback = None
 
 
@@ -27,6 +28,7 @@ class VirtualClock:
         self._made = 0
 
     def now_us(self) -> int:
+        """The virtual time in microseconds."""
         return self._now_us
 
     def call_at(self, at_us: int, callback: Callable[[], None]) -> VirtualTimer:

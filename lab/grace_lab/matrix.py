@@ -77,7 +77,7 @@ class CallRequest:
         return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in stem)
 
 
-def matrix(schemes: list[str], videos: list[str], traces: list[str], like: CallRequest) -> list[CallRequest]:
+def call_matrix(schemes: list[str], videos: list[str], traces: list[str], like: CallRequest) -> list[CallRequest]:
     """All calls, those of one video in a row, so that a worker process keeps its clip in memory."""
     cells = product(videos, schemes, traces)
     return [replace(like, scheme=scheme, video=video, trace=trace) for video, scheme, trace in cells]

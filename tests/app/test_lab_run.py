@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from grace_lab.log.file import read_log
-from grace_lab.matrix import CallRequest, check_requests, matrix, run_all, run_call
+from grace_lab.matrix import CallRequest, call_matrix, check_requests, run_all, run_call
 from grace_rtc.cli import app
 from grace_rtc.commands import lab as lab_command
 
@@ -25,7 +25,7 @@ def lab_run(*options: str) -> Result:
 
 
 def test_matrix_has_every_cell_and_keeps_a_videos_calls_together() -> None:
-    cells = matrix(["a", "b"], ["v", "w"], ["1", "2"], LIKE)
+    cells = call_matrix(["a", "b"], ["v", "w"], ["1", "2"], LIKE)
     assert [(cell.video, cell.scheme, cell.trace) for cell in cells] == [
         ("v", "a", "1"), ("v", "a", "2"), ("v", "b", "1"), ("v", "b", "2"),
         ("w", "a", "1"), ("w", "a", "2"), ("w", "b", "1"), ("w", "b", "2"),
@@ -142,8 +142,9 @@ def test_command_and_library_have_the_same_defaults() -> None:
         assert getattr(like, name) == given[name], name
 
 
+@pytest.mark.slow
 def test_rows_of_finished_calls_survive_an_interruption(tmp_path: Path) -> None:
-    requests = matrix(["stub"], ["builtin:talk"], ["lte-1", "fcc-1"], LIKE)
+    requests = call_matrix(["stub"], ["builtin:talk"], ["lte-1", "fcc-1"], LIKE)
     (tmp_path / "logs").mkdir()
     rows = run_all(requests, tmp_path, jobs=1)
     first = next(rows)

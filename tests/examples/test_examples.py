@@ -18,17 +18,13 @@ PRINTS = {
     "lossy_clip": r"frame 0: (\d+) of \1 packets .*\n(frame \d: \d+ of \d+ packets arrived, SSIM .* dB\n){5}",
     "link_emulation": r"2500 sent, \d+ delivered; delay P50 \d+ ms, P98 \d+ ms\n",
 }
-MARKS = {"aiortc_call": [pytest.mark.live], "lab_run": [pytest.mark.slow], "lossy_clip": [pytest.mark.slow]}
 
 
 def test_every_example_is_run_here() -> None:
     assert {path.stem for path in FOLDER.glob("*.py")} == set(PRINTS)
 
 
-@pytest.mark.parametrize(
-    ("name", "output"),
-    [pytest.param(name, output, marks=MARKS.get(name, []), id=name) for name, output in PRINTS.items()],
-)
+@pytest.mark.parametrize(("name", "output"), PRINTS.items(), ids=list(PRINTS))
 def test_example_runs_and_prints_its_result(name: str, output: str, tmp_path: Path) -> None:
     command = [sys.executable, str(FOLDER / f"{name}.py")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=800, check=False)

@@ -11,7 +11,7 @@ import grace_lab
 
 NAMES = """
     CallConfig CallRequest ComputeCost Event Lab LabError LogError LogWriter METRICS Metric ProcessLogs ReportError
-    SCHEMA SessionLog matrix measure merge read_log run_all run_call simulate write_log write_report
+    SCHEMA SessionLog call_matrix measure merge read_log run_all run_call simulate write_log write_report
 """
 HEAVY = ("aiohttp", "aiortc", "av", "cv2", "jinja2", "numba", "numpy", "openvino", "plotly", "pydantic", "torch")
 

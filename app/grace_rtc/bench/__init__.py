@@ -1,1 +1,1 @@
-"""How fast the link and a call are on this machine."""
+"""Measures the link and a whole call on this machine."""

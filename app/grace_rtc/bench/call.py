@@ -1,4 +1,4 @@
-"""How fast a whole call runs in virtual time when the codec costs nothing. The caller gives the clock."""
+"""Measures how fast a whole call with a free codec runs in virtual time, on the clock of the caller."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def measure_call(seconds: float, rate_bps: int, clock: Callable[[], float]) -> C
         facts=FACTS,
     )
     controller = find_controller("gcc")(start_bps=300_000, min_bps=50_000, max_bps=rate_bps)
-    lab = Lab(config, _no_picture, StubCodec(), StubCodec(), controller, SessionLog())
+    lab = Lab(config, _empty_frame, StubCodec(), StubCodec(), controller, SessionLog())
     started_s = clock()
     log = lab.run()
     took_s = clock() - started_s
@@ -51,5 +51,5 @@ def measure_call(seconds: float, rate_bps: int, clock: Callable[[], float]) -> C
     return CallSpeed(seconds, round(took_s, 3), round(seconds / took_s, 1), packets, len(log))
 
 
-def _no_picture(frame_id: int) -> Frame:
+def _empty_frame(frame_id: int) -> Frame:
     return Frame(frame_id, 0, NO_PIXELS, NO_PIXELS, NO_PIXELS)

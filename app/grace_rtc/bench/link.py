@@ -1,4 +1,4 @@
-"""How many packets a second the pure link moves. The caller gives the clock: wall time, or this process's CPU time."""
+"""Measures how many packets a second a link moves, on the clock of the caller: wall time, or CPU time."""
 
 from __future__ import annotations
 

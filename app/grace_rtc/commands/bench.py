@@ -14,12 +14,12 @@ from rich.table import Table
 from grace_rtc.console import errors_in_one_line
 from grace_rtc.options import Json, width_and_height
 
-app = typer.Typer(no_args_is_help=True, help="How fast the parts are on this machine.")
+app = typer.Typer(no_args_is_help=True, help="Measure the speed of the parts on this machine.")
 
 
 @app.callback()
 def bench() -> None:
-    """How fast the parts are on this machine."""
+    """Measure the speed of the parts on this machine."""
 
 
 @app.command()

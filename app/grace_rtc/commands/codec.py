@@ -13,6 +13,7 @@ from grace_rtc.console import errors_in_one_line
 from grace_rtc.options import (
     Backend,
     Fps,
+    PixFmt,
     Profile,
     Seconds,
     Size,
@@ -25,11 +26,19 @@ from grace_rtc.options import (
 )
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from grace_codec.evaluation.rate_distortion import Evaluation
-    from grace_codec.media import VideoClip
+    from grace_codec.media import FrameReader, VideoClip
 
 app = typer.Typer(no_args_is_help=True, help="The GRACE codec on files: encode, decode, evaluate, fit, train.")
 app.command()(train)
+
+
+def _video(video: str, size: str | None, fps: float | None, seconds: float | None, pix_fmt: str | None) -> FrameReader:
+    from grace_codec.media import ClipOptions, open_video
+
+    return open_video(video, ClipOptions(width_and_height(size), fps, duration_s=seconds, pix_fmt=pix_fmt))
 
 
 def _clip(video: str, size: str | None, fps: float | None, seconds: float | None) -> VideoClip:
@@ -48,11 +57,10 @@ def encode(
     size: Size = None,
     fps: Fps = None,
     seconds: Seconds = None,
+    pix_fmt: PixFmt = None,
     backend: Backend = None,
 ) -> None:
-    """Code a video with GRACE into a .grc file of packets."""
-    from rich.progress import track
-
+    """Code a video with GRACE into a .grc file of packets, however long it is. Its sound is kept as it is."""
     from grace_codec.files.coding import encode_frames, stream_info
     from grace_codec.files.container import StreamWriter
     from grace_codec.grace.codec import GraceCodec
@@ -62,42 +70,72 @@ def encode(
             raise ValueError("give either --bitrate or --level")
         codec = GraceCodec.load(profile, backend)
         rate = bitrate_bps(bitrate) if bitrate else None
-        with _clip(video, size, fps, seconds) as clip, StreamWriter(out, stream_info(codec, clip)) as writer:
-            count = clip.count()
-            total = packets = 0
-            for coded in track(encode_frames(codec, clip, rate, level), "encode", count):
-                writer.add(coded)
-                total, packets = total + sum(map(len, coded.payloads)), packets + len(coded.payloads)
-        typer.echo(f"{out}: {count} frames, {packets} packets, {total * 8 * clip.fps / count / 1000:.0f} kbit/s")
+        with _video(video, size, fps, seconds, pix_fmt) as source, StreamWriter(out, stream_info(codec, source)) as to:
+            if source.scaling:
+                typer.echo(source.scaling, err=True)
+            length_us = None if source.length_s is None else source.length_s * 1e6
+            count = total = packets = last_us = 0
+            with _progress() as progress:
+                bar = progress.add_task("encode", total=length_us)
+                for timed in encode_frames(codec, source, rate, level):
+                    to.add(timed.coded, timed.at_us)
+                    count, last_us = count + 1, timed.at_us
+                    total += sum(map(len, timed.coded.payloads))
+                    packets += len(timed.coded.payloads)
+                    progress.update(bar, completed=last_us)
+                progress.update(bar, total=last_us + 1, completed=last_us + 1)
+            sound = source.audio()
+            if sound is not None:
+                to.attach_sound(sound)
+            if source.damage.text:
+                typer.echo(f"{source.name}: {source.damage.text}", err=True)
+            mean_s = last_us / 1e6 + 1 / source.fps
+        typer.echo(f"{out}: {count} frames, {packets} packets, {total * 8 / mean_s / 1000:.0f} kbit/s")
+
+
+def _progress() -> Progress:
+    """On the standard error, so that the standard output may be a video."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    return Progress(console=Console(stderr=True))
 
 
 @app.command()
 def decode(
     stream: Annotated[Path, typer.Argument(help="A .grc file.")],
-    out: Annotated[Path, typer.Argument(help="The video to write, such as OUT.mp4.")],
+    out: Annotated[Path, typer.Argument(help="OUT.mp4, OUT.mkv, OUT.y4m, OUT.yuv, or - for Y4M to a pipe.")],
     loss: Annotated[float, typer.Option(help="Share of packets that bursts lose, 0 to below 1.")] = 0.0,
     burst: Annotated[int, typer.Option(help="Frames per burst; one burst every 12 frames.")] = 3,
     seed: Annotated[int, typer.Option(help="Which packets are lost.")] = 0,
     start: Annotated[int, typer.Option(help="First frame to write; decoding starts at the key frame before it.")] = 0,
     backend: Backend = None,
 ) -> None:
-    """Decode a .grc file, all of its packets or what simulated loss leaves of them."""
-    from rich.progress import track
-
+    """Decode a .grc file, all of its packets or what simulated loss leaves of them, to a video with its sound."""
     from grace_codec.evaluation.loss_pattern import Bursts
-    from grace_codec.files.coding import VideoWriter, check_identity, decode_frames
+    from grace_codec.files.coding import check_identity, decode_frames, sound_file
     from grace_codec.files.container import StreamReader
     from grace_codec.grace.codec import GraceCodec
+    from grace_codec.media import VideoWriter
 
     with errors_in_one_line("codec"):
         reader = StreamReader(stream)
-        codec = GraceCodec.load(reader.info.profile, backend)
-        check_identity(codec, reader.info, stream)
+        info, times_us = reader.info, reader.times_us()
+        codec = GraceCodec.load(info.profile, backend)
+        check_identity(codec, info, stream)
         bursts = Bursts(loss, burst, every=max(12, burst + 4), seed=seed)
-        with VideoWriter(out, reader.info.width, reader.info.height, reader.info.fps) as writer:
-            for planes in track(decode_frames(codec, reader, bursts, start), "decode", len(reader) - start):
-                writer.add(planes)
-        typer.echo(f"{out}: {len(reader) - start} frames, {reader.info.width}x{reader.info.height}")
+        frames = decode_frames(codec, reader, bursts, start)
+        origin_us = times_us[start] if 0 <= start < len(times_us) else 0
+        with (
+            sound_file(reader) as sound,
+            VideoWriter(out, info.width, info.height, info.fps, reader.even, sound, origin_us / 1e6) as writer,
+            _progress() as progress,
+        ):
+            bar = progress.add_task("decode", total=len(reader) - start)
+            for number, planes in enumerate(frames, start):
+                writer.add(planes, times_us[number] - origin_us)
+                progress.advance(bar)
+        typer.echo(f"{out}: {len(reader) - start} frames, {info.width}x{info.height}", err=str(out) == "-")
 
 
 @app.command("eval")
@@ -150,12 +188,12 @@ def evaluation(
         for source in video:
             seconds = None if frames is None or fps is None else (frames + 0.5) / fps
             with _clip(source, size, fps, seconds) as clip, console.status(source) as status:
-                pictures = list(islice(clip.play(), frames))
+                originals = list(islice(clip.play(), frames))
                 note = lambda text, name=source, bar=status: bar.update(f"{name}: {text}")  # noqa: E731
                 if control == "level":
-                    result = evaluate_levels(at_level, pictures, clip.fps, request, note)
+                    result = evaluate_levels(at_level, originals, clip.fps, request, note)
                 else:
-                    result = evaluate(lambda: GraceCodec.load(profile, backend), pictures, clip.fps, request, note)
+                    result = evaluate(lambda: GraceCodec.load(profile, backend), originals, clip.fps, request, note)
             results[Path(source).name] = result
             typer.echo(_line(Path(source).name, result))
         clips = {name: result.as_json() for name, result in results.items()}

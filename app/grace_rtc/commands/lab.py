@@ -34,7 +34,7 @@ TABLE = {
 
 
 class Service(StrEnum):
-    """How the bottleneck serves: the paper's token bucket, or mahimahi's delivery opportunities."""
+    """The service of the bottleneck: the paper's token bucket, or mahimahi's delivery opportunities."""
 
     TOKEN_BUCKET = "token-bucket"
     MAHIMAHI = "mahimahi"
@@ -73,7 +73,7 @@ def run(
 ) -> None:  # fmt: skip
     """Run every scheme over every video over every trace, and print what became of the calls."""
     with errors_in_one_line():
-        from grace_lab.matrix import CallRequest, matrix
+        from grace_lab.matrix import CallRequest, call_matrix
 
         like = CallRequest(
             scheme="", video="", trace="", owd_ms=owd_ms, queue_packets=queue_packets, cc=cc, fps=fps, seed=seed,
@@ -83,7 +83,8 @@ def run(
             encode_ms=None if measured_cost else encode_ms, decode_ms=None if measured_cost else decode_ms, vmaf=vmaf,
         )  # fmt: skip
         folder = out or Path("runs") / datetime.now().strftime("%Y-%m-%d_%H%M%S")
-        rows = _run(matrix(scheme, video, trace, like), folder, jobs, *([json_out] if json_out is not None else []))
+        files = [json_out] if json_out is not None else []
+        rows = _run(call_matrix(scheme, video, trace, like), folder, jobs, *files)
         if json_out is not None:
             json_out.write_text(json.dumps(rows, indent=1) + "\n")
     Console().print(f"{folder / 'results.json'}; look at it: grace-rtc lab report {folder}", soft_wrap=True)
@@ -105,7 +106,7 @@ def report(
 
 @app.command()
 def schemes() -> None:
-    """What can be sent with, and what is idealised about it."""
+    """List the schemes, and what is idealised about each."""
     with errors_in_one_line():
         from grace_codec.schemes import SCHEMES
 

@@ -42,13 +42,13 @@ def run_twin(settings: DemoSettings, outcome: Outcome, clip: Path, folder: Path)
 
 
 def captured_part(outcome: Outcome, fps: float) -> tuple[int, int]:
-    """(first captured picture of the clip, frames from there to the last): a live sender begins when it can."""
+    """(first captured frame of the clip, frames from there to the last): a live sender begins when it is ready."""
     taken = sorted(captured_frames(outcome.logs.sender).values(), key=lambda capture: capture.captured_us)
     return taken[0].source_frame, round((taken[-1].captured_us - taken[0].captured_us) * fps / 1e6) + 1
 
 
 def twin_of(settings: DemoSettings, outcome: Outcome, clip: Path, capacity: Path) -> CallRequest:
-    """What the lab is asked for."""
+    """The call that the lab runs."""
     return CallRequest(
         scheme=outcome.scheme,
         video=str(clip),

@@ -97,18 +97,22 @@ class CallFiles:
 
     @property
     def sender(self) -> Path:
+        """The log of the sender."""
         return self.folder / "send.jsonl"
 
     @property
     def receiver(self) -> Path:
+        """The log of the receiver."""
         return self.folder / "receive.jsonl"
 
     @property
     def relay(self) -> Path:
+        """The log of the relay."""
         return self.folder / "netsim.jsonl"
 
     @property
     def recording(self) -> Path:
+        """The frames that the receiver showed, as raw I420."""
         return self.folder / "shown.i420"
 
     def logs(self) -> ProcessLogs:
@@ -144,6 +148,7 @@ def run_call(settings: DemoSettings, scheme: str, folder: Path, report: Report) 
 
 
 def receive_command(scheme: str, port: int, files: CallFiles) -> list[str]:
+    """The arguments of `grace-rtc receive`."""
     return [
         "receive", "--listen", f"127.0.0.1:{port}", "--scheme", scheme,
         "--record-frames", str(files.recording), "--json", str(files.receiver),
@@ -151,6 +156,7 @@ def receive_command(scheme: str, port: int, files: CallFiles) -> list[str]:
 
 
 def netsim_command(settings: DemoSettings, port: int, receiver: str, files: CallFiles) -> list[str]:
+    """The arguments of `grace-rtc netsim`."""
     return [
         "netsim", "--listen", f"127.0.0.1:{port}", "--forward", receiver, "--trace-up", str(settings.out / NETWORK),
         "--owd-ms", f"{settings.owd_ms:g}", "--queue-packets", str(settings.queue),
@@ -159,6 +165,7 @@ def netsim_command(settings: DemoSettings, port: int, receiver: str, files: Call
 
 
 def send_command(settings: DemoSettings, scheme: str, network: str, files: CallFiles) -> list[str]:
+    """The arguments of `grace-rtc send`."""
     width, height = settings.size
     return [
         "send", "--input", str(settings.out / CLIP), "--to", network, "--scheme", scheme, "--size", f"{width}x{height}",

@@ -57,6 +57,7 @@ class Outcome:
 
     @property
     def stats(self) -> Stats:
+        """The stats of the call."""
         return stats_of(self.log, self.sent)
 
     def median_us(self, event: str, fact: str) -> int | None:
@@ -81,7 +82,7 @@ def outcome_of(settings: DemoSettings, scheme: str, files: CallFiles, clip: Path
 
 
 def _sent(settings: DemoSettings, scheme: str, logs: ProcessLogs) -> Sent:
-    """What it ended with: the newest operating point, or what was asked for."""
+    """The newest operating point, or the settings if there was none."""
     (width, height), fps = settings.size, settings.fps
     for event in logs.sender.named("operating_point"):
         width, height, fps = event.integer("width"), event.integer("height"), event.number("fps") or fps
@@ -177,6 +178,7 @@ class ShownVideo:
         return split_i420(data, width, height) if len(data) == width * height * 3 // 2 else None
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def __enter__(self) -> ShownVideo:

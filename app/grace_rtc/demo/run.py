@@ -27,11 +27,15 @@ from grace_rtc.errors import DemoError
 
 
 class Display(Protocol):
-    """Shows people how far it is. `step` ends the one before."""
+    """Shows the progress of a demo."""
 
-    def step(self, name: str, total: float | None) -> None: ...
+    def step(self, name: str, total: float | None) -> None:
+        """Begin a step, which ends the one before. `total`: how much there is to do; None: not known."""
+        ...
 
-    def update(self, done: float, note: str = "") -> None: ...
+    def update(self, done: float, note: str = "") -> None:
+        """Tell how much of the step is done."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

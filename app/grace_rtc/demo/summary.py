@@ -32,7 +32,7 @@ BUSY: Final = 0.03
 
 
 def summary(facts: Mapping[str, Value], calls: Mapping[str, Stats]) -> dict[str, object]:
-    """What summary.json holds: the stats of the first scheme at the top, and those of each under its name."""
+    """The content of summary.json: the stats of the first scheme at the top, and those of each under its name."""
     first, stats = next(iter(calls.items()))
     return {**facts, "scheme": first, **stats, "schemes": dict(calls)}
 
@@ -58,7 +58,7 @@ def verdict(calls: Mapping[str, Stats]) -> str:
 
 
 def warning(calls: Mapping[str, Stats]) -> str:
-    """What a reader must know before believing the stats; empty where nothing is."""
+    """A warning if the machine was too busy for the stats to mean much; empty otherwise."""
     busy = [
         f"{_number(stats, 'frames_too_slow'):.0f} frames of {title(scheme)}"
         for scheme, stats in calls.items()

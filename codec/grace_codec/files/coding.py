@@ -1,43 +1,58 @@
-"""Whole clips to and from .grc files: budgets per frame, identity of model and file, writing a video. No packets lost
-or found here but those that a pattern says.
+"""Whole videos to and from .grc files: budgets per frame, identity of model and file. No packets lost or found here but
+those that a pattern says. Memory does not grow with the length of a video.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
-from grace_codec.baselines.classical import av_frame
-from grace_codec.errors import BackendError, BitstreamError, ModelError
+from grace_codec.errors import BitstreamError, ModelError
 from grace_codec.evaluation.loss_pattern import Bursts
 from grace_codec.files.container import StreamInfo, StreamReader
 from grace_codec.grace.codec import GraceCodec
-from grace_codec.media import VideoClip
+from grace_codec.media import FrameReader
 from grace_codec.types import Budget, CodedFrame, Frame, Planes, ReceivedFrame, Reference
 
 KEY_FACTOR = 10  # budget of the first frame in budgets of the others: what follows builds on it
 LEVEL_BUDGET = 8 << 20  # bytes: no bound, the level decides
 
 
-def stream_info(codec: GraceCodec, clip: VideoClip) -> StreamInfo:
-    rate = Fraction(clip.fps).limit_denominator(1001)
-    return StreamInfo(codec.name, codec.wire_id, codec.identity, clip.width, clip.height, rate)
+@dataclass(frozen=True, slots=True)
+class TimedFrame:
+    """A coded frame and when it is shown, in microseconds from the first one."""
+
+    at_us: int
+    coded: CodedFrame
+
+
+def stream_info(codec: GraceCodec, video: FrameReader) -> StreamInfo:
+    """The header of a file that is about to be written."""
+    rate = Fraction(video.fps).limit_denominator(1001)
+    return StreamInfo(codec.name, codec.wire_id, codec.identity, video.width, video.height, rate)
 
 
 def encode_frames(
-    codec: GraceCodec, clip: VideoClip, bitrate_bps: int | None, level: int | None
-) -> Iterator[CodedFrame]:
-    """Every frame of a clip, at a bitrate or at a fixed fine level."""
+    codec: GraceCodec, video: FrameReader, bitrate_bps: int | None, level: int | None
+) -> Iterator[TimedFrame]:
+    """Every frame of a video, at a bitrate or at a fixed fine level, one at a time.
+
+    A frame may cost what the bitrate gives in the time since the frame before, half to twice the mean interval."""
     codec.fix_level(level)
     reference: Reference | None = None
-    for frame in clip.play():
-        share = bitrate_bps / 8 / clip.fps if bitrate_bps else LEVEL_BUDGET
+    mean_us, last_us = 1_000_000 / video.fps, 0
+    for number, timed in enumerate(video.frames()):
+        interval_us = min(max(timed.at_us - last_us if number else mean_us, mean_us / 2), mean_us * 2)
+        share = bitrate_bps / 8 * interval_us / 1_000_000 if bitrate_bps else LEVEL_BUDGET
         key = reference is None and bitrate_bps is not None
+        frame = Frame(number, timed.at_us, *timed.planes)
         coded = codec.encode(frame, reference, Budget(round(share * (KEY_FACTOR if key else 1))))
-        reference = coded.reference
-        yield coded
+        reference, last_us = coded.reference, timed.at_us
+        yield TimedFrame(timed.at_us, coded)
 
 
 def check_identity(codec: GraceCodec, info: StreamInfo, path: Path) -> None:
@@ -70,29 +85,15 @@ def decode_frames(codec: GraceCodec, reader: StreamReader, bursts: Bursts, start
             yield shown
 
 
-class VideoWriter:
-    """Writes frames as a video file, nearly without loss (x264, CRF 12)."""
-
-    def __init__(self, path: Path, width: int, height: int, fps: Fraction) -> None:
-        import av
-
-        try:
-            self._container = av.open(str(path), "w")
-            stream = self._container.add_stream("libx264", rate=fps, options={"crf": "12", "preset": "veryfast"})
-        except (av.FFmpegError, ValueError) as error:
-            raise BackendError(f"{path}: cannot be written: {error}; name it OUT.mp4 or OUT.mkv") from error
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        self._stream, self._fps, self._count = stream, float(fps), 0
-
-    def add(self, planes: Planes) -> None:
-        frame = av_frame(Frame(self._count, 0, *planes), self._count, self._fps)
-        self._container.mux(self._stream.encode(frame))
-        self._count += 1
-
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        if kind is None:
-            self._container.mux(self._stream.encode(None))
-        self._container.close()
+@contextmanager
+def sound_file(reader: StreamReader) -> Iterator[str | None]:
+    """The path of a temporary file with the sound of a .grc file; None where it has none."""
+    sound = reader.sound()
+    if sound is None:
+        yield None
+        return
+    with tempfile.NamedTemporaryFile(prefix="grace-audio-", suffix=".mka") as file:
+        file.write(sound)
+        file.flush()
+        sound.release()
+        yield file.name

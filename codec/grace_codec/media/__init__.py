@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from grace_codec.media.clip import VideoClip, open_clip, palindrome, split_i420
 from grace_codec.media.convert import FrameConverter, planes_of, video_frame
+from grace_codec.media.facts import VideoFacts
 from grace_codec.media.geometry import MIN_SIDE_PX, check_size, coded_size, parse_size
 from grace_codec.media.reader import BUILTIN, FrameReader, open_video
 from grace_codec.media.video_file import ClipOptions, Damage, TimedPlanes, VideoReader
+from grace_codec.media.writer import VideoWriter
 
 __all__ = [
     "BUILTIN",
@@ -25,7 +27,9 @@ __all__ = [
     "FrameReader",
     "TimedPlanes",
     "VideoClip",
+    "VideoFacts",
     "VideoReader",
+    "VideoWriter",
     "check_size",
     "coded_size",
     "open_clip",

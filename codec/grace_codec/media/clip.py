@@ -64,6 +64,7 @@ class VideoClip:
             raise ClipError(f"{name}: no frame in the wanted part; start earlier or give a longer clip")
         self.height, self.width = first.planes[0].shape
         self._times_us = [first.at_us]
+        self._even = True  # 1 / fps apart
         self._store = _FrameStore(self.width, self.height, memory_bytes)
         self._store.append(first.planes)
 
@@ -112,13 +113,13 @@ class VideoClip:
     def _shown_us(self, frame_id: int) -> int:
         """Forward at the times of the frames; backward with the same intervals, the other way round."""
         times, last = self._times_us, len(self._times_us) - 1
-        if last == 0 or frame_id <= last:
-            return times[frame_id] if frame_id <= last else round(frame_id * 1e6 / self.fps)
-        even_us = round(frame_id * 1e6 / self.fps)
+        if frame_id <= last:
+            return times[frame_id]
+        if self._even:
+            return round(frame_id * 1e6 / self.fps)
         rounds, step = divmod(frame_id, 2 * last)
         at_us = times[step] if step <= last else 2 * times[last] - times[2 * last - step]
-        looped_us = rounds * 2 * times[last] + at_us
-        return even_us if times[last] == round(last * 1e6 / self.fps) else looped_us
+        return rounds * 2 * times[last] + at_us
 
     def _decode_one(self) -> bool:
         if self._ended:
@@ -128,6 +129,7 @@ class VideoClip:
             self._ended = True
             return False
         self._store.append(frame.planes)
+        self._even = self._even and frame.at_us == round(len(self._times_us) * 1e6 / self.fps)
         self._times_us.append(frame.at_us)
         return True
 

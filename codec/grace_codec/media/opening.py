@@ -164,6 +164,12 @@ class FrameRate:
     peak: float
 
 
+def stated_rates(stream: av.VideoStream) -> FrameRate:
+    """Of a pipe, whose frames cannot be looked at beforehand."""
+    stated = stated_rate(stream)
+    return FrameRate(stated, stated, stated)
+
+
 def frame_rate(path: str, layout: RawLayout | None) -> FrameRate:
     """Measured on the times of the first packets, without decoding; a pipe is believed."""
     with open_container(path, layout) as container:

@@ -17,15 +17,15 @@ _MATRIX: Final = struct.Struct("=9i")
 _TURNS: Final[dict[tuple[int, int, int, int], Steps]] = {
     (1, 0, 0, 1): (),
     (-1, 0, 0, 1): (("hflip", ""),),
-    (1, 0, 0, -1): (("vflip", ""),),
-    (-1, 0, 0, -1): (("hflip", ""), ("vflip", "")),
+    (1, 0, 0, -1): (("vflip", ""), ("copy", "")),
+    (-1, 0, 0, -1): (("hflip", ""), ("vflip", ""), ("copy", "")),
     (0, 1, -1, 0): (("transpose", "clock"),),
     (0, -1, 1, 0): (("transpose", "cclock"),),
     (0, 1, 1, 0): (("transpose", "cclock_flip"),),
     (0, -1, -1, 0): (("transpose", "clock_flip"),),
 }
 """By the signs of the matrix [a b; c d] that maps a stored point (x, y) to the displayed (a x + c y, b x + d y), y down
-(ISO/IEC 14496-12, 8.3.2)."""
+(ISO/IEC 14496-12, 8.3.2). vflip only turns the order of lines round, by a negative line size; copy lays them out."""
 
 
 def upright(frame: av.VideoFrame) -> Steps:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Protocol, Self
+from typing import IO, Final, Protocol, Self
 
 from grace_codec.errors import ClipError
+from grace_codec.media.facts import VideoFacts
 from grace_codec.media.opening import FrameRate
 from grace_codec.media.synthetic import SCENES
 from grace_codec.media.video_file import ClipOptions, Damage, TimedPlanes, VideoReader
@@ -22,7 +23,8 @@ _SEED: Final = re.compile(r"[0-9]{0,9}")
 class FrameReader(Protocol):
     """Frames of one size, in order, once. `fps`: the mean rate of what is read; `rate`: of the source.
 
-    `damage`: what could not be decoded so far. `scaling`: for people, what was done to the source's size."""
+    `damage`: what could not be decoded so far. `scaling`: for people, what was done to the source's size. `length_s`:
+    how long the wanted part is, as far as the source states it. `facts`: None for scenes."""
 
     name: str
     width: int
@@ -30,9 +32,17 @@ class FrameReader(Protocol):
     fps: float
     rate: FrameRate
     damage: Damage
+    facts: VideoFacts | None
 
     @property
     def scaling(self) -> str: ...
+
+    @property
+    def length_s(self) -> float | None: ...
+
+    def audio(self) -> IO[bytes] | None:
+        """The sound of the wanted part as a Matroska file; None where there is none. Close it."""
+        ...
 
     def frames(self) -> Iterator[TimedPlanes]: ...
 
@@ -72,6 +82,7 @@ class _SceneReader:
         self.fps = options.fps or SCENE_FPS
         self.rate = FrameRate(self.fps, self.fps, self.fps)
         self.damage = Damage()
+        self.facts: VideoFacts | None = None
         self._draw = SCENES[name](self.height, self.width, int(seed or 0) % (1 << 16))
         self._count = max(1, round((options.duration_s or SCENE_S) * self.fps))
         self._start_us = round(options.start_s * 1_000_000)
@@ -80,6 +91,13 @@ class _SceneReader:
         for index in range(self._count):
             at_us = round(index * 1_000_000 / self.fps)
             yield TimedPlanes(at_us, self._draw(self._start_us + at_us))
+
+    @property
+    def length_s(self) -> float | None:
+        return self._count / self.fps
+
+    def audio(self) -> IO[bytes] | None:
+        return None
 
     def close(self) -> None:
         self._count = 0

@@ -6,12 +6,15 @@ Owns times, parts, rates and damage. Knows nothing of looping or keeping frames,
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from grace_codec.errors import ClipError
+from grace_codec.media.audio import extract_audio
 from grace_codec.media.convert import FrameConverter
+from grace_codec.media.facts import VideoFacts, facts_of
 from grace_codec.media.geometry import Size, check_size
 from grace_codec.media.opening import (
     JUMP_S,
@@ -28,6 +31,7 @@ from grace_codec.media.opening import (
     is_raw,
     open_container,
     raw_layout,
+    stated_rates,
 )
 from grace_codec.types import Planes
 
@@ -105,9 +109,14 @@ class VideoReader:
         self.rate = self._rate()
         self.fps = self.rate.mean if self._resampled is None else self._resampled
         self.damage = Damage()
+        self.facts: VideoFacts | None = None
+        self._origin_s = 0.0  # of the first frame of the part, on the clock of the container
         self._container = open_container(self._path, self._layout)
         try:
             self.stream = film_stream(self._container, self._path)
+            if self._path == STDIN and self._layout is None:
+                self.rate = stated_rates(self.stream)
+                self.fps = self._resampled or self.rate.mean
             size = None if self._layout is not None and self._layout.size == options.size else options.size
             self._converter = FrameConverter(size, self.stream.sample_aspect_ratio, by_size=self._layout is None)
             self._frames = self._read()
@@ -126,6 +135,24 @@ class VideoReader:
         if first is not None:
             yield first
         yield from self._frames
+
+    @property
+    def length_s(self) -> float | None:
+        """How long the wanted part is, as far as the file states it."""
+        import av
+
+        options, stated = self._options, self._container.duration
+        whole_s = None if stated is None else max(0.0, stated / av.time_base - options.start_s)
+        if options.duration_s is None:
+            return whole_s
+        return options.duration_s if whole_s is None else min(whole_s, options.duration_s)
+
+    def audio(self) -> IO[bytes] | None:
+        """The sound of the wanted part as a Matroska file, its packets unchanged; None for raw frames, pipes and files
+        without sound. Close it."""
+        if self._path == STDIN or self._layout is not None:
+            return None
+        return extract_audio(self._path, self._origin_s, self._options.duration_s)
 
     @property
     def scaling(self) -> str:
@@ -174,6 +201,8 @@ class VideoReader:
         last: av.VideoFrame | None = None
         planes: Planes | None = None
         for at_us, frame in part:
+            if self.facts is None:
+                self.facts = facts_of(self._container, self.stream, frame, self.rate, self._layout is None)
             if frame is not last or planes is None:
                 last, planes = frame, self._converter.planes(frame)
             origin_us = at_us if origin_us is None else origin_us
@@ -186,18 +215,32 @@ class VideoReader:
         origin_s = None
         if start_s > 0 and stream.start_time is not None and stream.time_base is not None:
             origin_s = float(stream.start_time * stream.time_base)
-            self._seek(start_s + origin_s)
         timeline = _Timeline(1 / self.rate.mean, JUMP_S if clock_may_jump(self._container) else float("inf"), origin_s)
-        for frame in self._decoded():
-            yield timeline.at_s(None if frame.pts is None else float(frame.time)), frame
+        for frame in self._decoded() if origin_s is None else self._decoded_from(start_s + origin_s, origin_s):
+            own_s = None if frame.pts is None else float(frame.time)
+            at_s = timeline.at_s(own_s)
+            if own_s is not None and at_s <= start_s + _CLOCK_SLACK_S:
+                self._origin_s = own_s
+            yield at_s, frame
+
+    def _decoded_from(self, to_s: float, begin_s: float) -> Iterator[av.VideoFrame]:
+        """Frames from the key frame before `to_s` on; from the very first where the container finds none."""
+        self._seek(to_s)
+        decoded = self._decoded()
+        first = next(decoded, None)
+        if first is None or first.pts is None or float(first.time) > to_s:
+            self.damage.frames = 0
+            self._seek(begin_s)
+            decoded, first = self._decoded(), None
+        if first is not None:
+            yield first
+        yield from decoded
 
     def _seek(self, to_s: float) -> None:
         import av
 
-        try:
+        with suppress(av.FFmpegError, OSError):  # then it is read from where it is
             self._container.seek(int(to_s * av.time_base), backward=True)
-        except (av.FFmpegError, OSError):
-            return  # read from the beginning then
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """Every frame that decodes. What does not is counted; ClipError where not one does."""

@@ -14,7 +14,7 @@ __all__ = ["METRICS", "Metric", "measure"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A function of the log (None: the log cannot tell), its unit, and one line for people.
+    """A function of the log, its unit and its description. The function returns None where the log cannot tell.
 
     `better` says which way is good: "higher", "lower", or "" where neither is."""
 

@@ -27,7 +27,7 @@ def non_rendered_ratio(log: SessionLog) -> float | None:
 
 
 def startup_ms(log: SessionLog) -> float | None:
-    """From the first capture to the first picture on the screen."""
+    """Milliseconds from the first capture to the first frame on the screen."""
     frames = frame_outcomes(log)
     shown = [frame.rendered_us for frame in frames if frame.rendered_us is not None]
     return (min(shown) - frames[0].captured_us) / 1000 if shown else None

@@ -1,4 +1,4 @@
-"""What became of each frame of a call, read once from its log; the metrics are arithmetic on this."""
+"""The outcome of each frame of a call, read once from its log. The metrics are arithmetic on these outcomes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def frame_outcomes(log: SessionLog) -> tuple[FrameOutcome, ...]:
     return _outcomes(log, len(log))
 
 
-@lru_cache(maxsize=1)  # every metric asks for the same; a log only grows
+@lru_cache(maxsize=1)  # all metrics of a call ask for the same log, which only grows
 def _outcomes(log: SessionLog, events: int) -> tuple[FrameOutcome, ...]:
     frames: dict[int, FrameOutcome] = {}
     for event in log.named("frame_captured"):

@@ -1,8 +1,8 @@
 """Smoothness: gaps of more than 200 ms between frames on the screen (paper 5.1, Metrics).
 
-Only frames in time (400 ms) count as shown. The clock of the screen starts with the first picture, at the latest
-400 ms after the first capture, and stops when the last frame would have had its time with the smallest delay of the
-call: a call that freezes before its end stalls. The time of a stall is the whole gap (as WebRTC's
+Only frames in time (400 ms) count as shown. The time on the screen starts with the first frame, at the latest
+400 ms after the first capture, and ends when the last captured frame would have been shown with the smallest delay of
+the call, so that a call that freezes before its end stalls. The time of a stall is the whole gap (as WebRTC's
 totalFreezesDuration has it).
 """
 

@@ -1,4 +1,4 @@
-"""What the call put on the network, what was lost of it, and how frames fared in numbers."""
+"""Traffic: what the sender sent, what the network lost of it, and counts of frames."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ def frame_loss_ratio(log: SessionLog) -> float | None:
 
 
 def frames_captured(log: SessionLog) -> float | None:
+    """All frames that were captured."""
     return float(len(frame_outcomes(log)))
 
 
@@ -58,5 +59,5 @@ def frames_partial(log: SessionLog) -> float | None:
 
 
 def resyncs(log: SessionLog) -> float | None:
-    """How often the sender re-derived its reference from what the receiver had."""
+    """Number of times that the sender re-derived its reference from what the receiver had."""
     return float(sum(1 for _ in log.named("resync")))

@@ -63,7 +63,7 @@ def _write_pairs(pairs: Iterable[tuple[Luma, Luma]], reference: Path, shown: Pat
     with reference.open("wb") as left, shown.open("wb") as right:
         for a, b in pairs:
             if a.shape != b.shape:
-                raise ValueError(f"pictures of different size: {a.shape} and {b.shape}")
+                raise ValueError(f"frames of different size: {a.shape} and {b.shape}")
             size = (a.shape[0], a.shape[1])
             grey = bytes([128]) * (a.size // 2)
             left.write(a.tobytes() + grey)

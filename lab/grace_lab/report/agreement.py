@@ -1,6 +1,6 @@
 """Lab and life side by side, as in the paper's Figure 24 (C.3): the same call in virtual time and between processes.
 
-Owns which calls belong together, the bounds within which they agree, and their figure.
+Pairs the calls that belong together, says whether they agree within bounds, and draws both.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LAB_COLOUR: Final = "#0072b2"
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """How far lab and life may be apart: absolute in the metric's unit, or a share of the live figure."""
+    """The largest difference between lab and life: absolute in the metric's unit, or a share of the live value."""
 
     absolute: float | None = None
     share: float | None = None
@@ -31,6 +31,7 @@ class Bound:
         return f"± {100 * self.share:g} %" if self.share is not None else f"± {self.absolute:g}"
 
     def met(self, live: float, lab: float) -> bool:
+        """Whether the two values are within the bound."""
         limit = self.share * abs(live) if self.share is not None else self.absolute
         return limit is not None and abs(lab - live) <= limit
 
@@ -42,17 +43,20 @@ ALSO: Final = ("p98_delay_ms", "non_rendered_ratio", "stall_ratio", "packet_loss
 
 @dataclass(frozen=True, slots=True)
 class Pair:
+    """A live call and its twin in the lab."""
+
     live: Call
     lab: Call
 
     @property
     def name(self) -> str:
+        """Scheme, video and trace."""
         return f"{self.live.text('scheme')} · {self.live.video} · {self.live.trace}"
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedLine:
-    """One line of the table, all for people; `met` is False where there is no bound."""
+    """One line of the table, as text. `met` is False where there is no bound."""
 
     title: str
     live: str
@@ -65,6 +69,8 @@ class ComparedLine:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
+    """The table of a pair."""
+
     name: str
     lines: tuple[ComparedLine, ...]
 
@@ -85,6 +91,7 @@ def _cell(call: Call) -> tuple[str, ...]:
 
 
 def compared(pair: Pair) -> Compared:
+    """Compare the metrics of a pair."""
     return Compared(pair.name, tuple(_line(pair, metric) for metric in (*BOUNDS, *ALSO)))
 
 

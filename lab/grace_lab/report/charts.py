@@ -26,6 +26,7 @@ class Distributions:
         self._ssim_db: dict[str, list[float]] = {}
 
     def add(self, series: str, log: SessionLog) -> None:
+        """Add the frames of one call."""
         frames = frame_outcomes(log)
         delays = (frame.delay_us / 1000 if frame.delay_us is not None else math.inf for frame in frames)
         self._delays_ms.setdefault(series, []).extend(delays)

@@ -17,7 +17,7 @@ FILE_NAME = "run.json"
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """All for people to read."""
+    """Facts of a run as text."""
 
     command: str
     machine: str
@@ -50,7 +50,7 @@ def write_provenance(folder: Path, command: Sequence[str] | None = None, now: da
 
 
 def read_provenance(folder: Path) -> Provenance:
-    """What run.json says, or what can be told without it: this machine and the age of results.json."""
+    """The facts of run.json; without it, this machine and the date of results.json."""
     try:
         fields = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
         return Provenance(*(str(fields[name]) for name in ("command", "machine", "software", "date")))

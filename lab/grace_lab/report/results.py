@@ -44,19 +44,23 @@ class Call:
     log_path: Path | None
 
     def text(self, name: str) -> str:
+        """The value as text; empty where there is none."""
         value = self.row.get(name)
         return "" if value is None else str(value)
 
     def number(self, name: str) -> float | None:
+        """The value as a number; None where it is none."""
         value = self.row.get(name)
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     @property
     def video(self) -> str:
+        """The short name of the video."""
         return short_name(self.text("video"))
 
     @property
     def trace(self) -> str:
+        """The short name of the trace."""
         return short_name(self.text("trace"))
 
     @property

@@ -1,4 +1,4 @@
-"""What happened in one call over time, as short lists that a page can draw. Bounded, however long the call was."""
+"""One call over time, as lists for the charts of a page. Their length is bounded, however long the call was."""
 
 from __future__ import annotations
 

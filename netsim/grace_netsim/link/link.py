@@ -30,7 +30,7 @@ from grace_netsim.trace.rates import NEVER_US, RateSeries
 
 
 class EventLevel(IntEnum):
-    """How much `next_event` tells. Counters are kept at every level."""
+    """The events that `next_event` gives. Counters are kept at every level."""
 
     NONE = 0  # fastest: for benchmarks and long runs
     PACKETS = 1  # arrivals, drops, departures, deliveries

@@ -1,4 +1,4 @@
-"""Queues of the bottleneck: who waits, who is dropped. Sizes are charged bytes. Knows no service and no clock."""
+"""Queues of the bottleneck: they hold the packets that wait for service, and drop some. Sizes are charged bytes."""
 
 from __future__ import annotations
 
@@ -15,30 +15,33 @@ NO_LIMIT = 1 << 62
 
 
 class Queue(Protocol[Datagram]):
-    """`waiting` holds the packets, `waiting_bytes` their sum. The packet in transit has left the queue already."""
+    """`waiting` holds the packets, `waiting_bytes` their total size. The packet in transit has left the queue."""
 
     waiting: deque[Packet[Datagram]]
     waiting_bytes: int
 
-    def enqueue(self, packet: Packet[Datagram], now_us: int) -> None: ...
+    def enqueue(self, packet: Packet[Datagram], now_us: int) -> None:
+        """Take the packet, or drop it or others to stay within the limits."""
+        ...
 
     def dequeue(self, now_us: int) -> Packet[Datagram] | None:
         """The next packet to serve, or None if there is none (any more)."""
         ...
 
 
-class Infinite(Generic[Datagram]):
-    """Never drops."""
+class Fifo(Generic[Datagram]):
+    """First in, first out. Subclasses say which packets are dropped."""
 
     def __init__(self, packets: int | None, bytes_: int | None, on_drop: OnDrop[Datagram]) -> None:
+        """Limits of the queue, either of which may be None; `on_drop` gets every dropped packet."""
         self.waiting: deque[Packet[Datagram]] = deque()
         self.waiting_bytes = 0
-
-    def enqueue(self, packet: Packet[Datagram], now_us: int) -> None:
-        self.waiting.append(packet)
-        self.waiting_bytes += packet[1]
+        self._max_packets = NO_LIMIT if packets is None else packets
+        self._max_bytes = NO_LIMIT if bytes_ is None else bytes_
+        self._on_drop = on_drop
 
     def dequeue(self, now_us: int) -> Packet[Datagram] | None:
+        """The oldest packet, or None if the queue is empty."""
         if not self.waiting:
             return None
         packet = self.waiting.popleft()
@@ -46,17 +49,20 @@ class Infinite(Generic[Datagram]):
         return packet
 
 
-class DropTail(Generic[Datagram]):
-    """Refuses an arrival that would break a limit on packets or on bytes; either limit may be None."""
-
-    def __init__(self, packets: int | None, bytes_: int | None, on_drop: OnDrop[Datagram]) -> None:
-        self.waiting: deque[Packet[Datagram]] = deque()
-        self.waiting_bytes = 0
-        self._max_packets = NO_LIMIT if packets is None else packets
-        self._max_bytes = NO_LIMIT if bytes_ is None else bytes_
-        self._on_drop = on_drop
+class Infinite(Fifo[Datagram]):
+    """Never drops, whatever its limits."""
 
     def enqueue(self, packet: Packet[Datagram], now_us: int) -> None:
+        """Take the packet."""
+        self.waiting.append(packet)
+        self.waiting_bytes += packet[1]
+
+
+class DropTail(Fifo[Datagram]):
+    """Drops an arrival that would break a limit."""
+
+    def enqueue(self, packet: Packet[Datagram], now_us: int) -> None:
+        """Take or drop the packet."""
         after = self.waiting_bytes + packet[1]
         if len(self.waiting) >= self._max_packets or after > self._max_bytes:
             self._on_drop(packet, now_us, "droptail")
@@ -64,25 +70,12 @@ class DropTail(Generic[Datagram]):
         self.waiting.append(packet)
         self.waiting_bytes = after
 
-    def dequeue(self, now_us: int) -> Packet[Datagram] | None:
-        if not self.waiting:
-            return None
-        packet = self.waiting.popleft()
-        self.waiting_bytes -= packet[1]
-        return packet
 
-
-class DropHead(Generic[Datagram]):
-    """Takes every arrival, then drops from the front until the limits hold."""
-
-    def __init__(self, packets: int | None, bytes_: int | None, on_drop: OnDrop[Datagram]) -> None:
-        self.waiting: deque[Packet[Datagram]] = deque()
-        self.waiting_bytes = 0
-        self._max_packets = NO_LIMIT if packets is None else packets
-        self._max_bytes = NO_LIMIT if bytes_ is None else bytes_
-        self._on_drop = on_drop
+class DropHead(Fifo[Datagram]):
+    """Takes every arrival, then drops the oldest packets until the limits hold."""
 
     def enqueue(self, packet: Packet[Datagram], now_us: int) -> None:
+        """Take the packet, and make room for it."""
         self.waiting.append(packet)
         self.waiting_bytes += packet[1]
         while len(self.waiting) > self._max_packets or self.waiting_bytes > self._max_bytes:
@@ -90,18 +83,12 @@ class DropHead(Generic[Datagram]):
             self.waiting_bytes -= oldest[1]
             self._on_drop(oldest, now_us, "drophead")
 
-    def dequeue(self, now_us: int) -> Packet[Datagram] | None:
-        if not self.waiting:
-            return None
-        packet = self.waiting.popleft()
-        self.waiting_bytes -= packet[1]
-        return packet
-
 
 class CoDel(Generic[Datagram]):
-    """Controlled delay (RFC 8289): drops at the front while the sojourn time has stayed above 5 ms for 100 ms.
+    """Controlled delay (RFC 8289): drops at the front once the sojourn time has stayed above 5 ms for 100 ms.
 
-    The limits, if any, are drop-tail. Names of the variables are the RFC's (§5)."""
+    While it goes on dropping, the interval to the next drop shrinks with the square root of the number of drops, which
+    makes the rate of a TCP-like sender fall linearly. Its limits are those of drop-tail. Names are those of RFC §5."""
 
     TARGET_US = 5_000  # RFC 8289 §4.3
     INTERVAL_US = 100_000  # RFC 8289 §4.4

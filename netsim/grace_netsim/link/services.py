@@ -1,4 +1,4 @@
-"""How the bottleneck serves its queue: trace opportunities, a rate in steps, or at once. Owns the packet in transit."""
+"""How the bottleneck serves its queue: by the opportunities of a trace, at a rate in steps, or at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OnDeparture = Callable[[Packet[Datagram], int], None]
 
 
 class Service(Protocol):
-    """Takes packets from its queue and lets them depart at their own times, however late `advance` is called."""
+    """Takes packets from its queue and lets each depart at its exact time, however late `advance` is called."""
 
     transit_bytes_left: int  # of a packet that has left the queue but not yet the link
 

@@ -1,4 +1,4 @@
-"""Which of this machine's addresses a peer is told to send to."""
+"""Finds the address of this machine that a peer is told to send to."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""One call through the relay: a socket that faces the sender, one that faces the receiver, the link between them.
-
-Owns the sockets. Refuses to know signalling: it is told who may send."""
+"""One call through the relay: a socket that faces the sender, and one that faces the receiver."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ from grace_netsim.relay.sdp import Description
 
 _log = logging.getLogger(__name__)
 
-SOCKET_BUFFER_BYTES = 4 << 20  # a second of 16 Mbit/s as the kernel counts: the link is what drops packets
+SOCKET_BUFFER_BYTES = 4 << 20  # a second of 16 Mbit/s as the kernel counts, so that only the link drops packets
 MAX_DATAGRAM_BYTES = 65_536
 MAX_BATCH = 256
 SO_RCVBUFFORCE, SO_TIMESTAMPNS, SO_RXQ_OVFL = 33, 35, 40  # Linux; Python has no names for them
@@ -72,6 +70,7 @@ class Side:
         asyncio.get_running_loop().add_reader(opened, self._read)
 
     def close(self) -> None:
+        """Close the socket. Idempotent."""
         if self._socket is not None:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
@@ -91,7 +90,7 @@ class Side:
             _log.debug("relay socket %s to %s: %s", self.address, target, error)
 
     def _read(self) -> None:
-        """What has come; a flood does not keep the loop from its timers."""
+        """Take what has come, at most MAX_BATCH datagrams, so that a flood does not keep the loop from its timers."""
         arrivals: list[Arrival] = []
         offset_ns = time.monotonic_ns() - time.time_ns()  # the kernel stamps datagrams with the time of day
         for _ in range(MAX_BATCH):
@@ -162,6 +161,7 @@ class RelayCall:
             raise
 
     def answered(self, answer: Description) -> None:
+        """Take what the answer tells about both peers: candidates, passwords, media."""
         self.sender.latch.expect(passwords=answer.passwords)
         self.receiver.latch.expect(answer.candidates)
         self._ids = answer.media_ids
@@ -174,6 +174,7 @@ class RelayCall:
 
     @property
     def admitted(self) -> int:
+        """Datagrams of both peers so far."""
         return self.sender.counts.admitted + self.receiver.counts.admitted
 
     def _up(self, arrivals: list[Arrival]) -> None:

@@ -1,4 +1,4 @@
-"""What `grace-rtc netsim` is told, checked once: words and defaults are the lab's."""
+"""The settings of `grace-rtc netsim`. Names and defaults are those of the lab."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class RelayConfig(ProcessSettings):
         return self._link(self.trace_down, owd_ms, tuple(stages), self.seed + 1)
 
     def capacity(self) -> RateSeries | None:
-        """What the timeline draws of the way up; None: unlimited."""
+        """The capacity of the way up, for the log; None: unlimited."""
         return None if self.trace_up is None else load_rates(self.trace_up)
 
     def _outages(self) -> tuple[Outage, ...]:

@@ -1,6 +1,4 @@
-"""What kind of datagram a relay has before it, from the bytes that are in the clear (RFC 7983), and where it goes.
-
-Owns demultiplexing and reading what SRTP leaves open. Refuses to know keys, sockets and calls."""
+"""Tells the kinds of datagrams apart (RFC 7983), and reads what SRTP leaves unencrypted."""
 
 from __future__ import annotations
 
@@ -28,11 +26,12 @@ class Kind(StrEnum):
 
     @property
     def is_media(self) -> bool:
-        """Whether a call has begun with it: what a connection is set up with is over."""
+        """Whether it belongs to the media of a call, not to setting up its connection."""
         return self in (Kind.RTP, Kind.RTCP, Kind.APPLICATION)
 
 
 def kind_of(data: bytes) -> Kind:
+    """The kind of a datagram. Never raises."""
     if len(data) < 2:
         return Kind.UNKNOWN
     first = data[0]
@@ -47,7 +46,7 @@ def kind_of(data: bytes) -> Kind:
 
 @dataclass(frozen=True, slots=True)
 class MediaIds:
-    """What the two ends agreed on and the relay needs to name packets in its log."""
+    """What the two ends agreed on, as far as the relay needs it to name packets in its log."""
 
     transport_seq_id: int | None = None  # of the header extension
     rtx_types: AbstractSet[int] = frozenset()  # payload types of retransmissions (RFC 4588)

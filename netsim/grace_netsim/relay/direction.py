@@ -1,7 +1,7 @@
 """One direction of the emulated path, shared by all calls: the lab's own link on a live clock.
 
 Until the first media packet a call is set up over the link's delay and loss alone; with it the link proper begins, at
-its time 0, so that trace, outages and loss fall on the same packets in every run. Refuses to know sockets."""
+its time 0, so that trace, outages and loss fall on the same packets in every run."""
 
 from __future__ import annotations
 
@@ -43,10 +43,12 @@ class ShiftedClock:
         self.told_us = 0
 
     def now_us(self) -> int:
+        """Microseconds since the origin; never goes backwards."""
         self.told_us = max(self.told_us, self._clock.now_us() - self.origin_us)
         return self.told_us
 
     def call_at(self, at_us: int, callback: Callable[[], None]) -> TimerHandle:
+        """Call back once, not before `at_us` of this clock."""
         return self._clock.call_at(at_us + self.origin_us, callback)
 
 
@@ -102,15 +104,18 @@ class Direction:
             self._way.carry(batch)
 
     def close(self) -> None:
+        """Stop; datagrams that are under way are lost."""
         self._setup.host.close()
         self._way.host.close()
 
     @property
     def queued_packets(self) -> int:
+        """Packets that wait in the queue."""
         return self._way.link.queued_packets
 
     @property
     def queued_bytes(self) -> int:
+        """Charged bytes that wait in the queue."""
         return self._way.link.queued_bytes
 
     def stats(self) -> LinkStats:

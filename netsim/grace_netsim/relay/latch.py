@@ -1,8 +1,8 @@
-"""Where a peer is: which addresses may send to the relay for it, and where what is meant for it goes.
+"""Decides which addresses may send to the relay as a peer, and where datagrams for that peer go.
 
 Addresses named in the peer's SDP may send. Any other must first send a STUN binding request that is signed with the
-password of the other end: so behind NATs, in containers and behind mDNS names (.local) a peer is found, and nobody
-else gets in. Refuses to know sockets and links."""
+password of the other end. So a peer is found behind NATs, in containers and behind mDNS names (.local), and strangers
+are kept out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_TRANSACTIONS = 256  # requests under way: ICE repeats one up to 7 times, for
 
 
 class Latch:
-    """One peer of one call. What it decides depends on what it was given alone."""
+    """One peer of one call. A pure machine: it has no socket and no clock."""
 
     def __init__(self, named: Iterable[Address] = (), passwords: Mapping[str, str] | None = None) -> None:
         """`named`: the peer's candidates, best first. `passwords`: ICE user fragment -> password of the other end."""
@@ -30,7 +30,7 @@ class Latch:
         self.address: Address | None = None  # where the peer was heard from; None: not yet
 
     def expect(self, named: Iterable[Address] = (), passwords: Mapping[str, str] | None = None) -> None:
-        """What the second of the two SDPs tells."""
+        """Take what the second of the two descriptions tells."""
         self._named = tuple(dict.fromkeys((*self._named, *named)))
         self._passwords.update(passwords or {})
 

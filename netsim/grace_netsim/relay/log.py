@@ -1,4 +1,4 @@
-"""The relay's lines in the log of a call (docs/demo.md): packets, drops, the link's state. Without a log: nothing."""
+"""The relay's lines in the log of a call (docs/demo.md): packets, drops, and the state of the link."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_REJECTED_LINES = 100  # a stranger must not fill the disk
 
 
 class RelayLog:
-    """Writes to an event log, where there is one."""
+    """Writes to an event log, or nowhere where there is none."""
 
     def __init__(self, log: EventLog | None, capacity: RateSeries | None = None) -> None:
         self._log = log
@@ -23,11 +23,12 @@ class RelayLog:
         self._rejected = 0
 
     def emit(self, at_us: int, name: str, **facts: Fact) -> None:
+        """Write one event."""
         if self._log is not None:
             self._log.emit(at_us, name, **facts)
 
     def relayed(self, direction: str, batch: Iterable[InTransit]) -> None:
-        """Datagrams came to the queue."""
+        """Log the datagrams that came to the queue."""
         for datagram in batch if self._log is not None else ():
             label = label_of(datagram.data, datagram.ids)
             numbers = {"seq": label.seq, "rtp_timestamp": label.rtp_timestamp}
@@ -36,6 +37,7 @@ class RelayLog:
             self.emit(datagram.arrived_us, "packet_relayed", **facts, **known)
 
     def dropped(self, direction: str, datagram: InTransit, reason: str, at_us: int) -> None:
+        """Log a datagram that the link lost."""
         if self._log is None:
             return
         label = label_of(datagram.data, datagram.ids)

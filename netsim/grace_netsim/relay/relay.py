@@ -1,6 +1,6 @@
 """The relay: signalling to both sides, media through the emulated link. A live network in one process, without root.
 
-Owns the calls and the two directions that they share.
+All calls share the two directions of the emulated path.
 
     sender <-HTTP-> relay <-HTTP-> receiver        offers and answers, candidates replaced by the relay's own
     sender <-UDP-> [up | down] <-UDP-> receiver    STUN, DTLS, RTP, RTCP: all of it crosses the link
@@ -99,6 +99,7 @@ class Relay:
             raise GarbledReplyError(f"the answer of {forward} cannot be relayed: {error}") from error
 
     async def on_hang_up(self, session: str) -> None:
+        """End a call, here and at the receiver."""
         self._end(session, "ended")
         try:
             await self._receiver.hang_up(session)
@@ -113,6 +114,7 @@ class Relay:
 
     @property
     def calls(self) -> tuple[RelayCall, ...]:
+        """The calls under way."""
         return tuple(self._calls.values())
 
     def _carry(self, direction: str, batch: list[InTransit]) -> None:
@@ -172,7 +174,7 @@ class Relay:
     # -- the process -------------------------------------------------------------------------------------------------
 
     def status(self) -> dict[str, object]:
-        """What GET /status tells: JSON values."""
+        """The values of GET /status."""
         up, now_us = self._directions["up"], self._clock.now_us()
         return {
             "trace_position_s": None if up.started_us is None else round((now_us - up.started_us) / 1e6, 3),
@@ -208,7 +210,7 @@ def _read(sdp: str, what: str) -> Description:
 
 
 def _passed_on(error: SignallingError) -> SignallingError:
-    """What the receiver's refusal is to the sender: the same, but a wrong token is not the sender's."""
+    """The receiver's refusal as the sender gets it: the same, unless the relay's own token was refused."""
     if isinstance(error, OfferRefusedError) and error.status == 401:
         return OfferRefusedError(f"netsim was refused by the receiver: {error}", 403)
     return error

@@ -1,6 +1,6 @@
-"""What a relay reads of a session description (RFC 8866, 8839), and how it puts itself between the two ends.
+"""Reads of a session description (RFC 8866, 8839) what a relay needs, and rewrites it to name the relay.
 
-Every candidate becomes the relay's own, so that no packet can go round it. Owns text alone: no sockets, no calls."""
+The relay's own candidate replaces every other, so that no packet can bypass it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SdpError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What the relay needs to know of one end."""
+    """The facts about one end that the relay needs."""
 
     candidates: tuple[Address, ...]  # UDP, by priority; names (.local) are found by STUN instead
     passwords: Mapping[str, str]  # ICE user fragment -> password

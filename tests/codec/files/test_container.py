@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,48 @@ def test_a_damaged_frame_is_refused_and_the_others_are_not(tmp_path: Path) -> No
     with pytest.raises(BitstreamError, match="frame 0 is damaged"):
         reader.frame(0)
     assert reader.frame(1).total == 3
+
+
+def test_times_and_sound_are_kept_beside_the_frames(tmp_path: Path) -> None:
+    path, times = tmp_path / "a.grc", [0, 33_000, 500_000, 500_001, *range(600_000, 1_100_000, 100_000)]
+    with StreamWriter(path, INFO) as writer:
+        for frame, at_us in zip(FRAMES, times, strict=True):
+            writer.add(frame, at_us)
+        writer.attach_sound(BytesIO(b"\x1aE\xdf\xa3" * 1000))
+    reader = StreamReader(path)
+    assert not reader.even
+    assert list(reader.times_us()) == times
+    sound = reader.sound()
+    assert sound is not None
+    assert bytes(sound) == b"\x1aE\xdf\xa3" * 1000
+    assert dict(reader.frame(4).payloads) == {0: b"\4\4\4\4", 1: b"", 2: b"xyz"}
+
+
+def test_times_that_a_container_rounded_are_even(tmp_path: Path) -> None:
+    path = tmp_path / "a.grc"
+    with StreamWriter(path, INFO) as writer:
+        for index, frame in enumerate(FRAMES):
+            writer.add(frame, round(index * 1001 / 30) * 1000)
+    reader = StreamReader(path)
+    assert (reader.even, reader.sound()) == (True, None)
+    assert reader.times_us()[8] == 266_933
+
+
+@pytest.mark.parametrize(("at", "reason"), [(-1, "damaged"), (-30, "damaged"), (-2010, "damaged")])
+def test_damaged_sections_are_refused(tmp_path: Path, at: int, reason: str) -> None:
+    path = tmp_path / "a.grc"
+    with StreamWriter(path, INFO) as writer:
+        for frame in FRAMES:
+            writer.add(frame)
+        writer.attach_sound(BytesIO(bytes(2000)))
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(BitstreamError, match=reason):
+        StreamReader(path)
+    path.write_bytes(bytes(data[:-300]))
+    with pytest.raises(BitstreamError, match="cut short"):
+        StreamReader(path)
 
 
 @settings(max_examples=60)

@@ -1,6 +1,6 @@
-"""Stages after the bottleneck: each does one thing to a packet, with a seeded generator of its own.
+"""Stages after the bottleneck: each has one effect on packets, and a seeded generator of its own.
 
-To add one: a file with a frozen config class that has `name` and `build(rng)`, and a row in STAGES."""
+To add one: a module with a frozen config class that has `name` and `build(rng)`, and a row in STAGES."""
 
 from __future__ import annotations
 

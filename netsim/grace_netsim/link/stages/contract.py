@@ -15,7 +15,9 @@ Outcome = Sequence[tuple[Datagram, int]]
 class Stage(Protocol):
     """One effect with its state. It sees packets in the order in which they left the bottleneck or the stage before."""
 
-    def pass_on(self, datagram: Datagram, at_us: int) -> Outcome[Datagram]: ...
+    def pass_on(self, datagram: Datagram, at_us: int) -> Outcome[Datagram]:
+        """What becomes of a packet that comes at `at_us`."""
+        ...
 
 
 class StageConfig(Protocol):
@@ -26,14 +28,18 @@ class StageConfig(Protocol):
         """The reason that LinkDropped gives. Together with the link's seed it also seeds the stage's generator."""
         ...
 
-    def build(self, rng: Random) -> Stage: ...
+    def build(self, rng: Random) -> Stage:
+        """The effect in its first state; all its randomness is drawn from `rng`."""
+        ...
 
 
 def check_probability(name: str, value: float) -> None:
+    """Raises ValueError, naming the setting, for anything but 0 to 1."""
     if not 0.0 <= value <= 1.0:
         raise ValueError(f"{name} must be a probability from 0 to 1, not {value}")
 
 
 def check_not_negative(name: str, value: int) -> None:
+    """Raises ValueError, naming the setting, for a negative value."""
     if value < 0:
         raise ValueError(f"{name} must not be negative: {value}")

@@ -24,6 +24,7 @@ class Corruption:
             raise ValueError(f"bits must be at least 1, not {self.bits}")
 
     def build(self, rng: Random) -> _Corruption:
+        """The stage in its first state."""
         return _Corruption(self, rng)
 
 

@@ -21,6 +21,7 @@ class FixedDelay:
         check_not_negative("delay_us", self.delay_us)
 
     def build(self, rng: Random) -> _FixedDelay:
+        """The stage in its first state."""
         return _FixedDelay(self.delay_us)
 
 
@@ -48,6 +49,7 @@ class Jitter:
         check_not_negative("std_us", self.std_us)
 
     def build(self, rng: Random) -> _Jitter:
+        """The stage in its first state."""
         return _Jitter(self, rng)
 
 

@@ -23,6 +23,7 @@ class Duplication:
         check_not_negative("after_us", self.after_us)
 
     def build(self, rng: Random) -> _Duplication:
+        """The stage in its first state."""
         return _Duplication(self, rng)
 
 

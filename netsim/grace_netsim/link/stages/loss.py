@@ -21,6 +21,7 @@ class IidLoss:
         check_probability("probability", self.probability)
 
     def build(self, rng: Random) -> _IidLoss:
+        """The stage in its first state."""
         return _IidLoss(self.probability, rng)
 
 
@@ -70,6 +71,7 @@ class GilbertElliott:
         return bad * self.loss_bad + (1.0 - bad) * self.loss_good
 
     def build(self, rng: Random) -> _GilbertElliott:
+        """The stage in its first state."""
         return _GilbertElliott(self, rng)
 
 
@@ -100,6 +102,7 @@ class LossPattern:
             raise ValueError("a loss pattern needs at least one entry")
 
     def build(self, rng: Random) -> _LossPattern:
+        """The stage in its first state."""
         return _LossPattern(self.lost)
 
 
@@ -131,6 +134,7 @@ class LossRates:
             raise ValueError(f"step_us must be positive, not {self.step_us}")
 
     def build(self, rng: Random) -> _LossRates:
+        """The stage in its first state."""
         return _LossRates(self, rng)
 
 

@@ -24,6 +24,7 @@ class Outage:
                 raise ValueError(f"an outage ends after it begins: {from_us} to {until_us}")
 
     def build(self, rng: Random) -> _Outage:
+        """The stage in its first state."""
         return _Outage(self.spans)
 
 

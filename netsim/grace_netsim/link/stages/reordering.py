@@ -23,6 +23,7 @@ class Reordering:
         check_not_negative("late_us", self.late_us)
 
     def build(self, rng: Random) -> _Reordering:
+        """The stage in its first state."""
         return _Reordering(self, rng)
 
 
