@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grace_rtc.commands.codec_eval import evaluation
 from grace_rtc.commands.train import train
 from grace_rtc.console import errors_in_one_line
 from grace_rtc.options import (
@@ -19,19 +19,16 @@ from grace_rtc.options import (
     Size,
     Video,
     bitrate_bps,
-    bitrates_bps,
-    numbers,
     width_and_height,
-    words,
 )
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from grace_codec.evaluation.rate_distortion import Evaluation
-    from grace_codec.media import FrameReader, VideoClip
+    from grace_codec.media import FrameReader
 
 app = typer.Typer(no_args_is_help=True, help="The GRACE codec on files: encode, decode, evaluate, fit, train.")
+app.command("eval")(evaluation)
 app.command()(train)
 
 
@@ -39,12 +36,6 @@ def _video(video: str, size: str | None, fps: float | None, seconds: float | Non
     from grace_codec.media import ClipOptions, open_video
 
     return open_video(video, ClipOptions(width_and_height(size), fps, duration_s=seconds, pix_fmt=pix_fmt))
-
-
-def _clip(video: str, size: str | None, fps: float | None, seconds: float | None) -> VideoClip:
-    from grace_codec.media import ClipOptions, open_clip
-
-    return open_clip(video, ClipOptions(width_and_height(size), fps, duration_s=seconds))
 
 
 @app.command()
@@ -136,86 +127,6 @@ def decode(
                 writer.add(planes, times_us[number] - origin_us)
                 progress.advance(bar)
         typer.echo(f"{out}: {len(reader) - start} frames, {info.width}x{info.height}", err=str(out) == "-")
-
-
-@app.command("eval")
-def evaluation(
-    video: Annotated[list[str], typer.Option(help="Video files or built-in clips; repeat the option for several.")],
-    out: Annotated[Path, typer.Option("--json", help="Where the figures go.")],
-    profile: Profile = "grace-lite",
-    bitrate: Annotated[str, typer.Option(help="Targets, comma separated.")] = "500k,1500k,3000k,6000k",
-    loss: Annotated[str, typer.Option(help="Shares of lost packets, comma separated.")] = "0",
-    burst: Annotated[int, typer.Option(help="Frames per burst of losses.")] = 3,
-    against: Annotated[str, typer.Option(help="Of h264, h265, vp8.")] = "",
-    plot: Annotated[Path | None, typer.Option(help="A chart, .html or .png.")] = None,
-    size: Size = "640x360",
-    fps: Fps = 25.0,
-    frames: Annotated[int | None, typer.Option(help="At most this many frames.")] = None,
-    packet_overhead: Annotated[int, typer.Option(help="Bytes to count per packet on top (RTP, UDP, IP: 50-70).")] = 0,
-    control: Annotated[
-        str, typer.Option(help="budget: a fixed one per frame; level: one quality throughout.")
-    ] = "budget",
-    anchor: Annotated[str, typer.Option(help="How x264 and x265 hold their rate: crf or bitrate.")] = "crf",
-    seed: Annotated[int, typer.Option(help="Which packets are lost.")] = 0,
-    backend: Backend = None,
-) -> None:
-    """Measure quality against rate and loss through real packets, and against classical codecs at equal bytes."""
-    from itertools import islice
-
-    from rich.console import Console
-
-    from grace_codec.evaluation.rate_distortion import CLASSICAL, Request, evaluate, evaluate_levels
-    from grace_codec.grace.codec import GraceCodec
-
-    console = Console(stderr=True)
-    with errors_in_one_line("codec"):
-        names = words(against)
-        if unknown := set(names) - set(CLASSICAL):
-            raise ValueError(f"unknown codec {', '.join(unknown)}; there are {', '.join(CLASSICAL)}")
-        losses = numbers(loss)
-        rates = bitrates_bps(bitrate)
-        if anchor not in ("crf", "bitrate") or control not in ("budget", "level"):
-            raise ValueError("anchors are crf or bitrate, controls budget or level")
-        request = Request(rates, losses, names, burst, seed, packet_overhead, anchor)
-        GraceCodec.load(profile, backend)
-
-        def at_level(level: int) -> GraceCodec:
-            codec = GraceCodec.load(profile, backend)
-            codec.fix_level(level)
-            return codec
-
-        results: dict[str, Evaluation] = {}
-        for source in video:
-            seconds = None if frames is None or fps is None else (frames + 0.5) / fps
-            with _clip(source, size, fps, seconds) as clip, console.status(source) as status:
-                originals = list(islice(clip.play(), frames))
-                note = lambda text, name=source, bar=status: bar.update(f"{name}: {text}")  # noqa: E731
-                if control == "level":
-                    result = evaluate_levels(at_level, originals, clip.fps, request, note)
-                else:
-                    result = evaluate(lambda: GraceCodec.load(profile, backend), originals, clip.fps, request, note)
-            results[Path(source).name] = result
-            typer.echo(_line(Path(source).name, result))
-        clips = {name: result.as_json() for name, result in results.items()}
-        out.write_text(json.dumps({"profile": profile, "clips": clips}, indent=1) + "\n")
-        if plot:
-            from grace_codec.evaluation.chart import write_chart
-
-            write_chart(plot, results)
-
-
-def _line(name: str, result: Evaluation) -> str:
-    parts = []
-    for run in result.runs:
-        part = f"{run.point.kbps:.0f}k {run.point.ssim_db:.2f}dB"
-        if run.loss:
-            whole = f", {run.frames_lost} whole frames" if run.frames_lost else ""
-            part = f"loss {run.loss:.0%} (really {run.lost_share:.0%}{whole}) -{run.ssim_drop_db:.2f}"
-        parts.append(part)
-    for other, comparison in result.against.items():
-        gains = list(comparison.ssim_gain_db_at_equal_bytes)
-        parts.append(f"{other}: BD {comparison.bd_rate_percent} % SSIM {gains}")
-    return f"{name}: " + "; ".join(parts)
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -94,36 +94,36 @@ def _run(trainer: Trainer, until: int | None, console: Console) -> None:
         task = progress.add_task(trainer.stage.name, total=trainer.stage.steps, completed=trainer.step)
 
         def on_step(step: int, means: dict[str, float]) -> None:
-            figures = " ".join(f"{k}={v:.3f}" for k, v in means.items())
-            progress.update(task, completed=step, description=f"{trainer.stage.name} {figures}")
+            shown = " ".join(f"{k}={v:.3f}" for k, v in means.items())
+            progress.update(task, completed=step, description=f"{trainer.stage.name} {shown}")
 
         torch.set_flush_denormal(True)  # Laplace tails make denormals, which are slow
         try:
             trainer.run(until, on_step)
-        finally:  # it is a state of the processor: whatever else runs in this process wants it back
+        finally:  # a state of the processor, which all other code of this process shares
             torch.set_flush_denormal(False)
 
 
-def _evaluate(trainer: Trainer, data: Path, cache: Path | None, console: Console) -> dict[str, Any]:
-    """Closed loop on the held-out clips; the figures go to the metrics file and the model card."""
+def _evaluate(trainer: Trainer, data: Path, cache: Path | None, console: Console) -> dict[str, dict[str, float]]:
+    """Measure the held-out clips in closed loop; the results go to the metrics file and the model card."""
     from grace_codec.profiles import load_file
     from grace_codec.training.data import load_folder
     from grace_codec.training.evaluate import closed_loop, summary
 
     model = load_file(trainer.folder.weights, trainer.stage.profile)
     clips = load_folder(data, cache, held_out=True)
-    figures: dict[str, Any] = {}
+    results: dict[str, dict[str, float]] = {}
     for loss in EVALUATION_LOSSES:
         for level in EVALUATION_LEVELS:
             row = summary(closed_loop(model, clip, level, loss) for clip in clips)
-            figures[f"level {level}, loss {loss:.0%}"] = row
+            results[f"level {level}, loss {loss:.0%}"] = row
             console.print(f"level {level} loss {loss:.0%}: " + " ".join(f"{k} {v:.3f}" for k, v in row.items()))
     with trainer.folder.metrics.open("a") as out:
-        out.write(json.dumps({"stage": trainer.stage.name, "step": trainer.step, "held_out": figures}) + "\n")
-    return figures
+        out.write(json.dumps({"stage": trainer.stage.name, "step": trainer.step, "held_out": results}) + "\n")
+    return results
 
 
-def _publish(trainer: Trainer, figures: dict[str, Any], console: Console) -> None:
+def _publish(trainer: Trainer, results: dict[str, dict[str, float]], console: Console) -> None:
     from grace_codec.training.checkpoint import publish
 
     stage = trainer.stage
@@ -133,7 +133,7 @@ def _publish(trainer: Trainer, figures: dict[str, Any], console: Console) -> Non
         "chains": stage.batch,
         "crop_px": stage.size,
         "seed": stage.seed,
-        "held_out": figures,
+        "held_out": results,
     }
     digest = publish(trainer.folder.weights, stage.profile, card)
     console.print(f"{stage.profile}: installed, SHA-256 {digest}")

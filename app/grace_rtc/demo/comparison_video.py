@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from grace_lab.log.merge import captured_frames
 from grace_rtc.demo.outcome import Outcome, ShownVideo, scaled_planes
 from grace_rtc.demo.settings import DemoSettings, title
 from grace_rtc.errors import DemoError
+
+if TYPE_CHECKING:
+    import av
 
 Image = npt.NDArray[np.uint8]
 """(height, width, 3), blue, green, red, as OpenCV orders them."""
@@ -66,7 +69,7 @@ def write_received(path: Path, frames: Iterable[tuple[int, Planes]], size: tuple
     Returns the number of frames. Raises DemoError if it cannot be written or there is no frame."""
     width, height = size
 
-    def timed() -> Iterator[tuple[int, Any]]:
+    def timed() -> Iterator[tuple[int, av.VideoFrame]]:
         import av
 
         at_us, frame = 0, None
@@ -87,7 +90,7 @@ def write_side_by_side(path: Path, panels: Sequence[Panel], size: tuple[int, int
     high = round(wide * size[1] / size[0] / 2) * 2
     width, height = len(panels) * wide + (len(panels) - 1) * GAP_PX, high + 2 * BAR_PX
 
-    def timed() -> Iterator[tuple[int, Any]]:
+    def timed() -> Iterator[tuple[int, av.VideoFrame]]:
         import av
 
         columns = [_Column(panel, (wide, high)) for panel in panels]
@@ -212,7 +215,7 @@ def _text(canvas: Image, text: str, place: tuple[int, int], colour: tuple[int, i
     cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)
 
 
-def _encode(path: Path, frames: Iterable[tuple[int, Any]], width: int, height: int) -> int:
+def _encode(path: Path, frames: Iterable[tuple[int, av.VideoFrame]], width: int, height: int) -> int:
     """Write (time in us, frame) as H.264 in MP4. Returns the number of frames."""
     import av
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from grace_codec.schemes import SCHEMES
 from grace_lab.errors import ReportError
@@ -15,13 +16,14 @@ from grace_lab.report.charts import Distributions, bars_chart, colour_of, qualit
 from grace_lab.report.provenance import read_provenance
 from grace_lab.report.results import Call, read_run, settings_text
 from grace_lab.report.tables import COLUMNS, TITLES, means
-from grace_lab.report.timeline import timeline
+from grace_lab.report.timeline import Series, timeline
 
 MAX_TIMELINE_POINTS: Final = 250_000
 """Frames drawn over all calls together: about 25 bytes each, so that the page stays below 15 MB (plotly.js is 5)."""
 MAX_POINTS_PER_CALL: Final = 1500
 VIDEOS: Final = ("sidebyside.mp4", "received.mp4")
 """Videos of a demo, shown on the page if they lie beside it."""
+NamedTimeline = dict[str, str | Series | Sequence[list[float]]]
 TEMPLATE: Final = "page.html.j2"
 
 
@@ -77,11 +79,11 @@ def render(calls: list[Call], folder: Path, date: str) -> str:
     )
 
 
-def _read_logs(calls: list[Call]) -> tuple[list[dict[str, Any]], Distributions]:
+def _read_logs(calls: list[Call]) -> tuple[list[NamedTimeline], Distributions]:
     """Each log is read once. What is kept of it does not grow with its length."""
     points = max(100, min(MAX_POINTS_PER_CALL, MAX_TIMELINE_POINTS // len(calls)))
     distributions = Distributions()
-    timelines: list[dict[str, Any]] = []
+    timelines: list[NamedTimeline] = []
     for call in calls:
         log = call.log()
         if log is not None:

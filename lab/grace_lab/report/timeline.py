@@ -10,11 +10,14 @@ from grace_lab.metrics.frames import FrameOutcome, frame_outcomes
 from grace_lab.metrics.stalls import stalls
 
 Series = Sequence[float | None]
+Timeline = dict[str, Series | Sequence[list[float]]]
+"""Lists of one call by name, as `timeline` describes them."""
+
 BIN_US = 100_000
 MAX_MARKS = 500
 
 
-def timeline(log: SessionLog, max_points: int = 1500) -> dict[str, Series | Sequence[list[float]]]:
+def timeline(log: SessionLog, max_points: int = 1500) -> Timeline:
     """Times in s, rates in Mbit/s, queue in packets, delay in ms, SSIM in dB.
 
     `frame_*`: one point per frame, or per some frames with the longest delay and the worst SSIM of them. `unseen`:
