@@ -47,13 +47,19 @@ class FrameConverter:
     A later frame of another size is scaled to it; where the shape is another one, black bars fill the rest."""
 
     def __init__(
-        self, size: Size | None = None, aspect: Fraction | None = None, by_size: bool = False, scaler: str = "bicubic"
+        self,
+        size: Size | None = None,
+        aspect: Fraction | None = None,
+        by_size: bool = False,
+        scaler: str = "bicubic",
+        stretch: bool = True,
     ) -> None:
-        """`size`: (width, height), any shape is stretched to it. `aspect`: width by height of a pixel of the source.
-        `by_size`: untagged frames have the matrix that players take for their size, otherwise BT.601."""
+        """`size`: (width, height), to which any shape is stretched, or with `stretch` False fitted. `aspect`: width by
+        height of a pixel of the source. `by_size`: untagged frames have the matrix that players take for their size,
+        otherwise BT.601. `scaler`: of libswscale."""
         self.size = size
         self.shown: Size | None = None  # at which a player shows the newest frame
-        self._stretch = size is not None
+        self._stretch = stretch and size is not None
         self._aspect, self._by_size, self._scaler = aspect, by_size, scaler
         self._input: _Input | None = None
         self._chain: _Chain | None = None
@@ -67,7 +73,9 @@ class FrameConverter:
         do."""
         converted = self._converted(frame)
         if converted is not frame:
-            converted.pts, converted.time_base = frame.pts, frame.time_base
+            converted.pts = frame.pts
+            if frame.time_base is not None:
+                converted.time_base = frame.time_base
             tag(converted)
         return converted
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
+from grace_codec.media import FrameConverter
+from grace_codec.media.colour import tag
 from grace_receiver.errors import RecordError
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ class Recording:
 class Mp4Writer:
     """H.264 in an MP4; pictures have the times at which they were shown, so a stall is a picture that stands.
 
-    Pictures of another size than the first one are scaled to it."""
+    Pictures of another size than the first one are scaled to it, with black bars where the shape is another one."""
 
     def __init__(self, path: Path) -> None:
         """RecordError where the file cannot be written."""
@@ -111,8 +113,7 @@ class Mp4Writer:
     def write(self, picture: av.VideoFrame, at_us: int) -> None:
         if self._stream is None:
             self._stream = self._begin(picture, at_us)
-        stream = self._stream
-        frame = picture.reformat(stream.width, stream.height, format="yuv420p")
+        frame = self._converter.frame(picture)
         self._encode(frame, at_us)
         self._last = frame
 
@@ -126,9 +127,12 @@ class Mp4Writer:
 
     def _begin(self, picture: av.VideoFrame, at_us: int) -> VideoStream:
         stream = self._container.add_stream("libx264", rate=30, options={**_H264, "g": str(_KEY_INTERVAL)})
-        stream.width, stream.height, stream.pix_fmt = picture.width & ~1, picture.height & ~1, "yuv420p"
+        stream.width, stream.height = picture.width & ~1, picture.height & ~1
+        stream.pix_fmt = "yuv420p"
+        tag(stream.codec_context)
         stream.codec_context.time_base = stream.time_base = Fraction(1, _CLOCK)
         stream.codec_context.thread_count = 1
+        self._converter = FrameConverter((stream.width, stream.height), stretch=False)
         self._first_us = at_us
         return stream
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
+from grace_codec.media.colour import tag
 from grace_codec.types import Frame
 from grace_transport.wire.media import CLOCK_HZ
 
@@ -40,12 +41,13 @@ class TrackTime:
 
 
 def to_video_frame(frame: Frame, pts: int) -> VideoFrame:
-    """A yuv420p frame with its own copy of the pixels; `pts` in 1/90000 s."""
+    """A yuv420p frame with its own copy of the pixels, tagged with its colours; `pts` in 1/90000 s."""
     import av
 
     video = av.VideoFrame.from_ndarray(_planar(frame) if frame.y.size else _grey(), format="yuv420p")
     video.pts = pts
     video.time_base = Fraction(1, CLOCK_HZ)
+    tag(video)
     return video
 
 

@@ -143,6 +143,16 @@ class Adaptation:
         self._tell(f"encoder needs about {_of_interval(round(speed.us_per_pixel * top.pixels), top)} of {top}", now_us)
         return self.point
 
+    def follow_source(self, fps: float, now_us: int) -> None:
+        """The source gives another number of frames per second. The size stays, unless encoding would take too long."""
+        before, top = self.point, self._ladder[0]
+        per_pixel = self._typical_us() / before.pixels if len(self._encodes) >= ENOUGH_ENCODES else 0.0
+        self._ladder = ladder(OperatingPoint(top.width, top.height, fps), self._limits)
+        self._wait_us.clear()
+        same_size = self._first(0, lambda point: point.pixels <= before.pixels)
+        self._move(self._affordable(same_size, per_pixel), now_us)
+        self._tell(f"the source gives {fps:.3g} fps", now_us)
+
     def on_encoded(self, encode_us: int, now_us: int) -> None:
         """A frame at the present point took so long to encode, making its reference included."""
         if self._stale:

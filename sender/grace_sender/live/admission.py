@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
 from grace_sender.events import SkipReason
 from grace_sender.live.adaptation import Adaptation, EncoderSpeed, OperatingPoint, OperatingPointChanged
@@ -14,6 +15,10 @@ from grace_sender.live.frame_timing import CaptureClock, FrameGate, SourceRate
 
 Size = tuple[int, int]
 """Width and height in px."""
+
+SLOWER: Final = 0.7
+FASTER: Final = 1.15
+"""Between these factors a changed rate of the source is left alone: cameras are not even."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +31,11 @@ class Admitted:
 
 
 class FrameAdmission:
-    """Admits frames at the operating point of the moment. A track of a new size begins with what its source gives, or,
-    where `adapt` says so, with what a calibration of the encoder allows: until then its frames are dropped."""
+    """Admits frames at the operating point of the moment.
+
+    A track of a new size begins with its first frame, at the most that may be sent or, where `adapt` says so, at what a
+    calibration of the encoder allows: until then none is admitted. What the source really gives per second is followed
+    as soon as it shows, up and down."""
 
     def __init__(self, max_fps: float, *, adapt: bool, speed: EncoderSpeed | None = None) -> None:
         """`speed`: a calibration that was made before; None: `calibration_wanted` will ask for one."""
@@ -38,13 +46,14 @@ class FrameAdmission:
         self._size: Size | None = None  # of the source
         self._adaptation: Adaptation | None = None
         self._point: OperatingPoint | None = None
+        self._source_fps = max_fps  # that the adaptation counts on
         self._calibration_failed = False
         self._events: deque[OperatingPointChanged] = deque()
 
     @property
     def calibration_wanted(self) -> bool:
         """Whether the encoder's speed is missing. The driver answers: `on_calibrated` or `on_calibration_failed`."""
-        return self._adapt and self._speed is None and not self._calibration_failed and self._rate.known
+        return self._adapt and self._speed is None and not self._calibration_failed and self._size is not None
 
     def next_event(self) -> OperatingPointChanged | None:
         """The oldest change of the operating point that was not told yet, or None."""
@@ -59,9 +68,12 @@ class FrameAdmission:
             self._size, self._point, self._adaptation = size, None, None
         if self._point is None:
             self._begin(size, now_us)
-        elif self._gate.admits(captured_us):
-            return Admitted((self._point.width, self._point.height), captured_us, min(self._point.fps, self._rate.fps))
-        return None
+        else:
+            self._follow_source(now_us)
+        point = self._point
+        if point is None or not self._gate.admits(captured_us):
+            return None
+        return Admitted((point.width, point.height), captured_us, min(point.fps, self._rate.fps))
 
     def on_calibrated(self, speed: EncoderSpeed) -> None:
         """The encoder was measured on this machine."""
@@ -93,10 +105,11 @@ class FrameAdmission:
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _begin(self, size: Size, now_us: int) -> None:
-        """Choose the first point for a source of this size, as soon as all is known that it depends on."""
-        if not self._rate.known or self.calibration_wanted:
+        """Choose the first point for a source of this size, unless the encoder is still to be measured."""
+        if self.calibration_wanted:
             return
         source = OperatingPoint(*size, self._rate.fps)
+        self._source_fps = source.fps
         if not self._adapt:
             self._set(OperatingPointChanged(now_us, source, f"as the source is: {source}"))
             return
@@ -105,6 +118,15 @@ class FrameAdmission:
             self._set(OperatingPointChanged(now_us, source, f"encoder not measured, as the source is: {source}"))
             return
         self._adaptation.start(self._speed, now_us)
+        self._follow(self._adaptation)
+
+    def _follow_source(self, now_us: int) -> None:
+        """Adaptation judges by the interval between frames, so it has to know what it is."""
+        fps, before = self._rate.fps, self._source_fps
+        if self._adaptation is None or not self._rate.known or SLOWER * before <= fps <= FASTER * before:
+            return
+        self._source_fps = fps
+        self._adaptation.follow_source(fps, now_us)
         self._follow(self._adaptation)
 
     def _follow(self, adaptation: Adaptation) -> None:

@@ -22,7 +22,7 @@ from grace_sender.live.adaptation import EncoderSpeed
 from grace_sender.live.admission import Admitted, FrameAdmission, Size
 from grace_sender.live.calibration import calibrate, calibration_size, moving
 from grace_sender.live.events import FrameCaptured
-from grace_sender.live.frames import FrameNumbers, fitting_size, own_us, to_frame
+from grace_sender.live.frames import FrameNumbers, fitting_size, own_us, shown_size, to_frame
 from grace_sender.live.stats import SenderCounters
 from grace_sender.references import EncoderReferences
 from grace_sender.session import SenderConfig, SenderSession
@@ -41,6 +41,8 @@ __all__ = ["LiveSender", "live_identity", "open_sender"]
 DRAIN_TIMEOUT_S: Final = 1.0
 DRAIN_STEP_S: Final = 0.02
 NO_SIZE: Final = (0, 0)
+SLOWEST_BUDGET_FPS: Final = 1.0
+"""A frame of a slower track may cost what a second gives, so that it does not take longer than that to send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class LiveSender:
         self._encoding: Size | None = None  # of the frame at the encoder
         self._reference_size: Size | None = None  # of what the next frame would be predicted from
         self._calibrating = False
+        self._held: VideoFrame | None = None  # the newest frame that came before any could be sent
         self._references: EncoderReferences | None = None
         self._end = LiveEnd[SenderEvent]("sender", stream.ssrc, self._session, send, self._on_event, options.observer)
         self._end.load(self._scheme.make, self._on_codec)
@@ -105,21 +108,36 @@ class LiveSender:
     async def close(self) -> None:
         """Stop; waits a few seconds at most for the frame at the encoder."""
         self._waiting.clear()
+        self._held = None
         await self._end.close()
 
     # -- capture -----------------------------------------------------------------------------------------------------
 
     def _capture(self, video: VideoFrame) -> None:
         now_us = self._end.now_us()
-        size = fitting_size((video.width, video.height), self._max_size)
+        size = fitting_size(shown_size(video), self._max_size)
         admitted = self._admission.on_frame(size, own_us(video), now_us) if self._references is not None else None
         self._tell_changes()
         if admitted is not None:
             self._admit(video, admitted, now_us)
             return
-        self._counters.on_dropped()
-        if self._references is not None and self._admission.calibration_wanted and not self._calibrating:
+        if self._references is None or self._admission.calibration_wanted:
+            self._hold(video, size)
+        else:
+            self._counters.on_dropped()
+
+    def _hold(self, video: VideoFrame, size: Size) -> None:
+        """Nothing can be sent yet. The newest frame waits: a slide may be the only one for a long time."""
+        if self._held is not None:
+            self._counters.on_dropped()
+        self._held = video
+        if self._references is not None and not self._calibrating:
             self._calibrate(video, size)
+
+    def _capture_held(self) -> None:
+        if self._held is not None:
+            video, self._held = self._held, None
+            self._end.run(partial(self._capture, video))
 
     def _admit(self, video: VideoFrame, admitted: Admitted, now_us: int) -> None:
         number, captured_us = self._numbers.of(video), admitted.captured_us
@@ -127,7 +145,7 @@ class LiveSender:
         self._end.tell(FrameCaptured(now_us, frame_id, captured_us, number.source_frame, timestamp, *size))
         self._waiting[frame_id] = _Waiting(video, admitted.size, captured_us)
         key = self._is_new_size(admitted.size)
-        self._session.set_fps(admitted.fps)
+        self._session.set_fps(max(SLOWEST_BUDGET_FPS, admitted.fps))
         self._end.mutate(lambda now_us: self._session.on_frame(frame_id, captured_us, now_us, key=key))
 
     def _is_new_size(self, size: Size) -> bool:
@@ -142,15 +160,23 @@ class LiveSender:
         def job() -> EncoderSpeed:
             return calibrate(self._scheme.make(), moving(to_frame(video, calibration_size(size), 0, 0)))
 
-        def failed(error: Exception) -> None:
-            self._admission.on_calibration_failed()
+        def done(speed: EncoderSpeed, taken_us: int) -> None:
+            self._calibrating = False
+            self._admission.on_calibrated(speed)
+            self._capture_held()
 
-        self._end.work("calibrate", job, lambda speed, taken_us: self._admission.on_calibrated(speed), failed)
+        def failed(error: Exception) -> None:
+            self._calibrating = False
+            self._admission.on_calibration_failed()
+            self._capture_held()
+
+        self._end.work("calibrate", job, done, failed)
 
     # -- encoding ----------------------------------------------------------------------------------------------------
 
     def _on_codec(self, codec: PacketCodec) -> None:
         self._references = EncoderReferences(codec)
+        self._capture_held()
 
     def _encode(self, order: EncodeWanted) -> None:
         captured, references = self._waiting.pop(order.frame_id), self._references

@@ -12,7 +12,8 @@ RATE_WINDOW: Final = 16  # intervals
 KNOWN_AFTER: Final = 4  # intervals
 NEARLY: Final = 0.95
 """A rate this near to the most that may be sent counts as it, else a gate would drop a frame now and then."""
-LONGEST_INTERVAL_US: Final = 2_000_000  # a longer one was a pause (a muted or replaced track)
+LONGEST_INTERVAL_US: Final = 12_000_000  # a longer one was a pause (a muted or replaced track)
+LOWEST_FPS: Final = 0.1
 
 LONGEST_WAY_US: Final = 1_000_000  # from capture to here, of a track whose times are of our clock
 LATEST_US: Final = 2_000_000  # a frame that is later than this follows a pause or a restart of its track
@@ -61,11 +62,11 @@ class SourceRate:
 
     @property
     def fps(self) -> float:
-        """1 to `max_fps`, which is also the answer before enough frames came."""
-        if not self.known:
+        """LOWEST_FPS to `max_fps`, which is also the answer before there are two intervals."""
+        if len(self._intervals_us) < 2:
             return self._max_fps
         median_us = sorted(self._intervals_us)[len(self._intervals_us) // 2]
-        fps = max(1_000_000 / max(median_us, 1), 1.0)
+        fps = max(1_000_000 / max(median_us, 1), LOWEST_FPS)
         return self._max_fps if fps > NEARLY * self._max_fps else fps
 
     def on_frame(self, captured_us: int) -> None:

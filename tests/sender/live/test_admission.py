@@ -28,9 +28,10 @@ def reasons(admission: FrameAdmission) -> list[str]:
 def test_source_begins_as_it_is_where_nothing_adapts() -> None:
     admission = FrameAdmission(30, adapt=False)
     admitted = feed(admission, 2)
-    assert len(admitted) > 40  # the first few show the rate
-    assert {(one.size, one.fps) for one in admitted} == {(TALK, 25.0)}
-    assert reasons(admission) == ["as the source is: 640x360 at 25 fps"]
+    assert len(admitted) == 50
+    assert {one.size for one in admitted} == {TALK}
+    assert [one.fps for one in admitted] == [30.0, 30.0, *[25.0] * 48]  # the first frames show the rate
+    assert reasons(admission) == ["as the source is: 640x360 at 30 fps"]
 
 
 def test_frames_wait_for_a_calibration_and_then_begin_where_it_says() -> None:
@@ -64,6 +65,27 @@ def test_new_size_of_the_source_begins_anew_with_the_speed_that_is_known() -> No
     assert len(reasons(admission)) == 2
 
 
+@pytest.mark.parametrize("adapt", [True, False])
+def test_rate_follows_the_source(adapt: bool) -> None:
+    """A dark webcam, or a still screen: 5 fps at first, 30 later (twilio-video.js issue 1883)."""
+    admission = FrameAdmission(30, adapt=adapt, speed=FAST)
+    assert len(feed(admission, 3, fps=5)) == 15
+    later = feed(admission, 4, fps=30, start_us=3 * S)
+    assert len(later) >= 4 * 30 - 16
+    assert later[-1].fps == 30
+    assert {one.size for one in later} == {TALK}
+    assert len(feed(admission, 10, fps=5, start_us=7 * S)) == 50
+
+
+@pytest.mark.parametrize("interval_us", [2_500_000, 10_000_000])
+def test_every_slide_is_sent_and_the_first_at_once(interval_us: int) -> None:
+    admission = FrameAdmission(30, adapt=True, speed=FAST)
+    admitted = [admission.on_frame(TALK, None, n * interval_us) for n in range(6)]
+    assert None not in admitted
+    assert admitted[-1] is not None
+    assert admitted[-1].fps == pytest.approx(S / interval_us)
+
+
 def test_faster_source_is_thinned_to_the_most_that_may_be_sent() -> None:
     admission = FrameAdmission(10, adapt=False)
     admitted = feed(admission, 3)
@@ -90,6 +112,6 @@ def test_overload_in_mid_call_lowers_size_or_rate(speed: EncoderSpeed | None) ->
         encode_us = 100_000 * admitted.size[0] * admitted.size[1] // (160 * 96)
         free_us = now_us + encode_us
         admission.on_encoded(encode_us, 500_000, free_us)
-    assert (sent[0].size, sent[0].fps) == ((160, 96), 25.0)
+    assert (sent[0].size, sent[0].fps) == ((160, 96), 30.0)
     assert sent[-1].size[0] * sent[-1].size[1] * sent[-1].fps < 160 * 96 * 10
     assert len(reasons(admission)) == 2

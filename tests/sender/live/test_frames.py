@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +12,9 @@ import pytest
 pytest.importorskip("av", reason="the rtc extra is not installed")
 
 import av
+from tests.codec.media.videos import grey_frame, patches, with_matrix, worst_difference, write, yuv_frame
 
-from grace_sender.live.frames import FrameNumber, FrameNumbers, fitting_size, own_us, to_frame
+from grace_sender.live.frames import FrameNumber, FrameNumbers, fitting_size, own_us, shown_size, to_frame
 
 
 def grey(width: int, height: int) -> av.VideoFrame:
@@ -26,6 +29,8 @@ def grey(width: int, height: int) -> av.VideoFrame:
         ((641, 361), (1920, 1080), (640, 360)),
         ((1080, 1920), (640, 360), (202, 360)),
         ((20, 2000), (640, 360), (64, 360)),
+        ((30, 20), (1920, 1080), (96, 64)),
+        ((640, 40), (1920, 1080), (1024, 64)),
     ],
 )
 def test_sizes_are_even_within_bounds_and_of_the_same_shape(
@@ -74,5 +79,42 @@ def test_frames_count_up_where_the_application_numbers_none() -> None:
 
 def test_rising_numbers_of_the_application_are_kept_and_others_counted_on() -> None:
     numbers = FrameNumbers()
-    own = [FrameNumber(5, 0), 8, 8, "x", FrameNumber(20, 1), -1]
-    assert [numbered(numbers, one) for one in own] == [(5, 0), (8, 8), (9, 9), (10, 10), (20, 1), (21, 21)]
+    own = [FrameNumber(5, 0), None, FrameNumber(3, 3), FrameNumber(20, 1)]
+    assert [numbered(numbers, one) for one in own] == [(5, 0), (6, 6), (7, 7), (20, 1)]
+
+
+def test_what_else_an_application_puts_into_its_frames_is_no_number() -> None:
+    numbers = FrameNumbers()
+    own = [10**15, {"camera": 2}, -1, "x", 8]
+    assert [numbered(numbers, one) for one in own] == [(n, n) for n in range(5)]
+
+
+def test_frame_of_a_phone_is_turned_upright(tmp_path: Path) -> None:
+    luma = np.full((64, 128), 60, np.uint8)
+    luma[:32, :64] = 220
+    path = with_matrix(write(tmp_path / "a.mp4", [grey_frame(luma)], codec="libx264"), (0, 1, -1, 0, 64, 0))
+    with av.open(str(path)) as container:
+        video = next(container.decode(video=0))
+    assert shown_size(video) == (64, 128)
+    frame = to_frame(video, (64, 128), 0, 0)
+    assert frame.y[:64, 32:].min() > 200
+    assert max(frame.y[64:].max(), frame.y[:64, :30].max()) < 80
+
+
+def test_full_range_and_bt709_are_converted() -> None:
+    image = patches()
+    for full, matrix in ((True, 6), (False, 1), (True, 1)):
+        video = yuv_frame(image, "yuv420p", matrix, full)
+        frame = to_frame(video, (video.width, video.height), 0, 0)
+        assert worst_difference(image, (frame.y, frame.u, frame.v)) < 3
+
+
+def test_frame_that_several_encoders_share_is_only_read() -> None:
+    """aiortc's MediaRelay gives one frame to all its tracks (aiortc issue 767)."""
+    shared = av.VideoFrame.from_ndarray(np.full((360, 640, 3), 90, np.uint8), format="rgb24")
+    wanted = int(to_frame(shared, (160, 90), 0, 0).y[0, 0])
+    with ThreadPoolExecutor(4) as pool:
+        sizes = [(160 + 16 * (n % 4), 90) for n in range(120)]
+        frames = list(pool.map(lambda size: to_frame(shared, size, 0, 0), sizes))
+    assert {(frame.width, frame.height) for frame in frames} == set(sizes)
+    assert {int(frame.y[0, 0]) for frame in frames} == {wanted}
