@@ -22,7 +22,9 @@ def demo(
     trace: Annotated[str, typer.Option(help=f"Trace file, or {TRACES}.")] = "lte-3",
     scale: Annotated[float, typer.Option(min=0.01, max=100, help="Capacity and queue of the trace times this.")] = 0.4,
     seconds: Annotated[float, typer.Option(min=2, max=600, help="Length of each call.")] = 20,
-    schemes: Annotated[str, typer.Option(help="grace-lite, …; h264, vp8: plain aiortc.")] = "grace-lite,h264",
+    schemes: Annotated[str, typer.Option(help="grace-lite, x264 (same control), …; h264, vp8: aiortc alone.")] = (
+        "grace-lite,x264,h264"
+    ),
     size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT; default: about 320x180, in its shape.")] = None,
     fps: FixedFps = 12.5,
     owd_ms: OwdMs = 100,
@@ -33,7 +35,7 @@ def demo(
     agreement: Annotated[bool, typer.Option(help="Run GRACE's call in the lab as well, and compare.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for videos, stats and logs.")] = Path("runs/demo"),
 ) -> None:  # fmt: skip
-    """Send video over an emulated mobile network, with GRACE and with plain H.264, and see what arrives.
+    """Send video over an emulated mobile network, with GRACE and with H.264, and see what arrives.
 
     Sender, network and receiver are processes of their own on this machine, in real time."""
     with errors_in_one_line("rtc,codec,lab"):

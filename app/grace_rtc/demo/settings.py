@@ -14,9 +14,12 @@ from grace_netsim.trace.files import load_rates
 from grace_transport.congestion import find_controller
 from grace_transport.congestion.controller import CongestionController
 
-PLAIN: Final = {"h264": "plain H.264", "vp8": "plain VP8"}
+PLAIN: Final = {"h264": "aiortc's H.264", "vp8": "aiortc's VP8"}
 """Schemes without the plug-in: aiortc's own codec, retransmission and rate control."""
-OURS: Final = ("grace-lite", "grace-p", "grace-d", "stub")
+OURS: Final = ("grace-lite", "grace-p", "grace-d", "x264", "stub")
+"""Schemes under our congestion control and pacing."""
+SAME_CONTROL: Final = "H.264, same control"
+"""Title of x264: H.264 under the congestion control and pacing that GRACE has."""
 MAX_SECONDS: Final = 600
 DEFAULT_PIXELS: Final = 320 * 180
 """Two cores encode and decode this many in real time, with both ends and the network of the call on them."""
@@ -27,7 +30,7 @@ class DemoSettings:
     """One demo: the same clip over the same trace, a call for each scheme. Raises ValueError, ClipError, TraceError."""
 
     out: Path
-    schemes: tuple[str, ...] = ("grace-lite", "h264")
+    schemes: tuple[str, ...] = ("grace-lite", "x264", "h264")
     video: str = "builtin:talk"
     trace: str = "lte-3"
     scale: float = 0.4
@@ -80,6 +83,8 @@ class DemoSettings:
 
 def title(scheme: str) -> str:
     """A scheme's name for people."""
+    if scheme == "x264":
+        return SAME_CONTROL
     return PLAIN.get(scheme) or (f"GRACE ({scheme})" if scheme.startswith("grace") else scheme)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from rich.table import Table
 
 from grace_rtc.demo.outcome import Stats, Value
-from grace_rtc.demo.settings import PLAIN, title
+from grace_rtc.demo.settings import title
 
 ROWS: Final[Mapping[str, tuple[str, str]]] = {
     "frames_sent": ("frames sent", "{:.0f}"),
@@ -50,11 +50,11 @@ def table(calls: Mapping[str, Stats]) -> Table:
 
 def verdict(calls: Mapping[str, Stats]) -> str:
     """One sentence: who stood still for how long, and what it cost."""
-    ours = [scheme for scheme in calls if scheme not in PLAIN]
-    plain = [scheme for scheme in calls if scheme in PLAIN]
-    if not ours or not plain:
+    ours = [scheme for scheme in calls if scheme.startswith("grace")]
+    others = [scheme for scheme in calls if not scheme.startswith("grace")]
+    if not ours or not others:
         return " ".join(_alone(scheme, stats) for scheme, stats in calls.items())
-    return _against(ours[0], calls[ours[0]], plain[0], calls[plain[0]])
+    return _against(ours[0], calls[ours[0]], others[0], calls[others[0]])
 
 
 def warning(calls: Mapping[str, Stats]) -> str:
@@ -75,11 +75,11 @@ def _alone(scheme: str, stats: Stats) -> str:
     return f"{title(scheme)} stood still {still} of the time; {missing} of its frames came too late or never."
 
 
-def _against(ours: str, mine: Stats, plain: str, other: Stats) -> str:
+def _against(ours: str, mine: Stats, compared: str, other: Stats) -> str:
     """Says what is better and what is worse, whichever it is."""
     still = [_percent(stats, "stall_ratio") for stats in (mine, other)]
     worst = [f"{_number(stats, 'p98_delay_ms') / 1000:.2f} s" for stats in (mine, other)]
-    text = f"Over the same network, {title(ours)} stood still {still[0]} of the time and {title(plain)} {still[1]}; "
+    text = f"Over the same network, {title(ours)} stood still {still[0]} of the time and {title(compared)} {still[1]}; "
     text += f"the slowest frames took {worst[0]} against {worst[1]}"
     if mine.get("ssim_db") is not None and other.get("ssim_db") is not None:
         gap = _number(mine, "ssim_db") - _number(other, "ssim_db")
