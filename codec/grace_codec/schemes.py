@@ -16,9 +16,10 @@ from grace_codec.media import VideoClip
 
 __all__ = ["PAYLOAD_VERSION", "SCHEMES", "LiveScheme", "MakeScheme", "Progress", "Scheme", "live_scheme"]
 
-PAYLOAD_VERSION: Final = 2
+PAYLOAD_VERSION: Final = 3
 """Version of the payloads (docs/bitstream.md), negotiated in a live call. It counts incompatible changes: version 1
-predicted with triangular OBMC windows of two by two blocks, version 2 with windows of three by three."""
+predicted with triangular OBMC windows of two by two blocks, version 2 with windows of three by three; version 3 has
+levels beyond the trained ones, and frames of one packet."""
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) while a scheme prepares itself; total may grow."""

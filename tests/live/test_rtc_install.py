@@ -128,7 +128,7 @@ def test_offer_has_grace_first_and_all_else_as_before() -> None:
     assert video.split()[3:] == ["103", "97", "98", "99", "100", "101", "102"]
     entry = [line for line in lines if line.startswith(("a=rtpmap:103", "a=rtcp-fb:103", "a=fmtp:103"))]
     assert entry[:2] == ["a=rtpmap:103 GRACE/90000", "a=rtcp-fb:103 transport-cc"]
-    assert entry[2].startswith("a=fmtp:103 version=1;bitstream=2;profile=1;model=")
+    assert entry[2].startswith("a=fmtp:103 version=1;bitstream=3;profile=1;model=")
     assert len(entry[2].rpartition("=")[2]) == 8
     twcc = "a=extmap:4 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
     added = {*entry, twcc, video}

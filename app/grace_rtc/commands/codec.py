@@ -153,7 +153,7 @@ def tables(
         found = list(collect(model, short_clips(list(track(files, "collect")), width_and_height(size))))
         if not found:
             raise ValueError("no usable clip of five frames or more among the files given")
-        fine = model.profile.levels
+        fine = model.profile.trained_levels
         fitted = fit(found, model.profile.luma_frequencies, (fine - 1) // 8 + 1, fine)
         target = out or tables_path(profile)
         target.write_text(fitted.dumps() + "\n", encoding="utf-8")

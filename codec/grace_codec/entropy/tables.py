@@ -74,16 +74,18 @@ class Tables:
         return zlib.crc32(self.dumps().encode())
 
     def base_class(self, fine_level: int, fine_levels: int) -> Integers:
-        """(channels,) class of each channel at a rate level: rows of `prior` interpolated, integers only."""
+        """(channels,) class of each channel at a rate level: rows of `prior` interpolated, and beyond the last row on
+        the last two rows' line. Integers only. fine_levels: levels from the first to the last row."""
         rows = len(self.prior)
         at = fine_level * (rows - 1)
-        low, part = divmod(at, max(1, fine_levels - 1))
+        low = min(at // max(1, fine_levels - 1), max(0, rows - 2))
+        part = at - low * (fine_levels - 1)
         high = min(low + 1, rows - 1)
         mixed = (
             self.prior[low] * (fine_levels - 1 - part) + self.prior[high] * part if fine_levels > 1 else self.prior[0]
         )
         unit = 16 * max(1, fine_levels - 1)
-        return np.asarray((2 * mixed + unit) // (2 * unit), np.int64)
+        return np.asarray(((2 * mixed + unit) // (2 * unit)).clip(0, CLASSES - 1), np.int64)
 
     def dumps(self) -> str:
         fields = {k: v.tolist() for k, v in vars(self).items() if isinstance(v, np.ndarray) and k in _SHAPES}

@@ -124,7 +124,7 @@ class _Parts:
 
     def __init__(self, profile: str) -> None:
         self._model = profiles.load(profile)
-        self._coder = LatentCoder(load_tables(tables_path(profile)), self._model.profile.levels)
+        self._coder = LatentCoder(load_tables(tables_path(profile)), self._model.profile.trained_levels)
         self._search = MotionSearch()
 
     def time(self, watch: _Watch, planes: Planes, parent: Planes, coded: CodedFrame) -> None:

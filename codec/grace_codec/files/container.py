@@ -28,7 +28,7 @@ from grace_codec.errors import BitstreamError
 from grace_codec.types import CodedFrame, ReceivedFrame
 
 MAGIC = b"GRC\x1a"
-VERSION = 2  # 1 held payloads of PAYLOAD_VERSION 1
+VERSION = 3  # a file of version N holds payloads of PAYLOAD_VERSION N
 HEADER = struct.Struct(">4sBBHHHIIIIQ16sQI")  # magic ... offset of the sections, CRC-32 of the 60 bytes before it
 INDEX_ENTRY = struct.Struct(">QB")
 SECTION = struct.Struct(">4sQ")

@@ -47,7 +47,7 @@ class GraceCodec:
         self.identity = profile.model_id ^ tables.checksum
         identity = CodecIdentity(self.wire_id, self.identity & 0xFFFFFFFF)
         policy = patches or PatchPolicy()
-        packer = FramePacker(LatentCoder(tables, profile.levels), identity, profile.levels)
+        packer = FramePacker(LatentCoder(tables, profile.trained_levels), identity, profile.levels)
         cache = LatentCache(packer.coder)
         self._model, self._levels = model, profile.levels
         self._scanner = PatchScanner(policy)

@@ -15,6 +15,9 @@ from grace_codec.types import Planes
 Floats = npt.NDArray[np.float32]
 
 FINE = 8  # fine levels between two trained ones; everything in between is interpolated
+FINER_LEVELS = 5 * FINE
+"""Fine levels beyond the finest trained one: steps go on shrinking by 3 % a level, the networks stay as they are. They
+are for links with more bandwidth than the trained levels can use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,8 @@ class Profile:
     """Sizes and identity of a model, as bitstreams and entropy tables need them.
 
     A residual position (16x16 luma px) holds 4 luma sub-blocks: channel 4*f + 2*dy + dx is frequency rank f of
-    sub-block (dy, dx); then `chroma_frequencies` channels of U and as many of V. `levels` counts fine levels."""
+    sub-block (dy, dx); then `chroma_frequencies` channels of U and as many of V. `levels` counts fine levels, of which
+    the last `finer_levels` lie beyond the trained ones."""
 
     name: str
     wire_id: int  # u8, in every packet
@@ -31,6 +35,12 @@ class Profile:
     luma_frequencies: int
     chroma_frequencies: int
     motion_channels: int = 2
+    finer_levels: int = 0
+
+    @property
+    def trained_levels(self) -> int:
+        """Fine levels between the coarsest and the finest trained one."""
+        return self.levels - self.finer_levels
 
     @property
     def residual_channels(self) -> int:

@@ -23,17 +23,19 @@ class LevelTables:
         self._gain = weights["gain"]
         luma, chroma = (weights[f"synthesis.{name}.weight"][:, :, 0, 0] for name in ("luma", "chroma"))
         self._linear = pixels.LinearDecoder(luma, chroma)
-        self.count = FINE * (len(self._log_step) - 1) + 1
 
-    def _at(self, table: Floats, fine_level: int) -> Floats:
-        level = min(max(fine_level, 0), self.count - 1) / FINE
-        low = min(int(level), len(table) - 2)
+    def _at(self, table: Floats, fine_level: int, extrapolate: bool = False) -> Floats:
+        """The table's row at a fine level; beyond the trained ones the last row, or the last two rows' line."""
+        last = len(table) - 1
+        level = max(fine_level, 0) / FINE
+        level = level if extrapolate else min(level, last)
+        low = min(int(level), last - 1)
         mix = np.float32(level - low)
         return np.asarray(table[low] * (1 - mix) + table[low + 1] * mix, np.float32)
 
     def steps(self, level: int) -> Floats:
         """(C,)"""
-        return np.asarray(np.exp(self._at(self._log_step, level)), np.float32)
+        return np.asarray(np.exp(self._at(self._log_step, level, extrapolate=True)), np.float32)
 
     def rows(self, level: int) -> LevelRows:
         rows = self.steps(level), self._at(self._shrink, level), self._at(self._gain, level)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from grace_codec.backends import Networks, load_networks
 from grace_codec.errors import BackendError, ModelError
 from grace_codec.models import transform as tf
-from grace_codec.models.api import FINE, Profile, VideoModel
+from grace_codec.models.api import FINE, FINER_LEVELS, Profile, VideoModel
 from grace_codec.models.lite import LiteModel
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
@@ -127,9 +127,10 @@ def _build(name: str, weights: Weights, backend: str | None) -> VideoModel:
         name=name,
         wire_id=PROFILES[name].wire_id,
         model_id=int(weights.sha256[:8], 16),
-        levels=FINE * (len(weights.tensors["log_step"]) - 1) + 1,
+        levels=FINE * (len(weights.tensors["log_step"]) - 1) + 1 + FINER_LEVELS,
         luma_frequencies=tf.LUMA_FREQUENCIES,
         chroma_frequencies=tf.CHROMA_FREQUENCIES,
+        finer_levels=FINER_LEVELS,
     )
     return LiteModel(profile, weights.tensors, _networks(backend, weights))
 

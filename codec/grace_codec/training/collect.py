@@ -20,7 +20,7 @@ SKIPPED = 2  # frames after a key frame, which are not typical of a long call
 
 def collect(model: VideoModel, clips: Iterable[Sequence[Planes]], per_clip: int = 2) -> Iterator[Latents]:
     """Of every clip, at `per_clip` levels in turn, every other P-frame after the first ones."""
-    levels = [round(f * (model.profile.levels - 1)) for f in FRACTIONS]
+    levels = [round(f * (model.profile.trained_levels - 1)) for f in FRACTIONS]
     for number, clip in enumerate(clips):
         for turn in range(per_clip):
             yield from _closed_loop(model, clip, levels[(number * per_clip + turn) % len(levels)])

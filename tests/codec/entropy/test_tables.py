@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.codec.grace_parts import small_tables
 
-from grace_codec.entropy.tables import load, loads
+from grace_codec.entropy.tables import CLASSES, load, loads
 from grace_codec.errors import ModelError
 
 TEXT = small_tables().dumps()
@@ -55,3 +55,10 @@ def test_classes_between_levels_lie_between_those_of_the_levels(level: int) -> N
     tables.prior[:] = [[0] * 10, [160] * 10, [320] * 10]
     base = tables.base_class(level, 17)
     assert base.tolist() == [round(20 * level / 16 + 1e-9)] * 10 or abs(int(base[0]) - 20 * level / 16) <= 0.5
+
+
+def test_beyond_the_last_row_classes_go_on_along_the_last_two_rows_and_end_at_the_last_class() -> None:
+    tables = small_tables()
+    tables.prior[:] = [[0] * 10, [160] * 10, [320] * 10]
+    assert tables.base_class(24, 17).tolist() == [30] * 10
+    assert tables.base_class(60, 17).tolist() == [CLASSES - 1] * 10

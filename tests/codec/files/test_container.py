@@ -48,7 +48,7 @@ def test_a_clip_without_frames_is_a_file(tmp_path: Path) -> None:
 def test_the_header_is_64_bytes_and_starts_with_its_magic(tmp_path: Path) -> None:
     data = written(tmp_path / "a.grc").read_bytes()
     assert HEADER.size == 64
-    assert data[:10].hex() == "4752431a02010040" + "0280"
+    assert data[:10].hex() == "4752431a03010040" + "0280"
 
 
 def test_a_file_whose_writer_died_says_so(tmp_path: Path) -> None:

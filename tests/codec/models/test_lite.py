@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 import torch
 from tests.codec.untrained import untrained as lite
 
+from grace_codec import profiles
 from grace_codec.entropy.latents import Latents, ReceivedLatents
 from grace_codec.models.api import Analysis
 from grace_codec.models.lite_net import quantize
@@ -207,3 +208,12 @@ def test_frame_and_reference_of_different_sizes_are_a_callers_bug() -> None:
     frame, _ = pictures(96, 96)
     with pytest.raises(ValueError, match="its reference"):
         lite().analyse(frame, reference)
+
+
+def test_steps_shrink_by_the_same_ratio_beyond_the_trained_levels() -> None:
+    model = profiles.load("grace-lite")
+    trained, levels = model.profile.trained_levels, model.profile.levels
+    assert levels == trained + 40
+    ratio = model.steps(trained - 1) / model.steps(trained - 2)
+    for level in range(trained, levels):
+        assert np.allclose(model.steps(level) / model.steps(level - 1), ratio, rtol=1e-4)
