@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from grace_lab.log.schema import SessionLog
-from grace_lab.metrics import delay, quality, stalls, traffic
+from grace_lab.metrics import capacity, delay, quality, stalls, traffic
 
 __all__ = ["METRICS", "Metric", "measure"]
 
@@ -34,6 +34,11 @@ METRICS: Final[dict[str, Metric]] = {
     "stalls_per_s": Metric(stalls.stalls_per_s, "1/s", "Gaps over 200 ms between frames, per second", digits=3),
     "stall_ratio": Metric(stalls.stall_ratio, "", "Time in such gaps over video length", digits=4),
     "bitrate_bps": Metric(traffic.bitrate_bps, "bit/s", "Everything the sender sent, headers included", "", 0),
+    "utilisation_ratio": Metric(capacity.utilisation, "", "Bits sent over bits that the link could carry", "higher", 4),
+    "stall_beyond_outages_ratio": Metric(
+        capacity.stall_beyond_outages_ratio, "", "Time in stalls that is no outage of the link, over length", digits=4
+    ),
+    "step_up_ms": Metric(capacity.step_up_ms, "ms", "From a step up of the capacity to 80 % of it, mean", digits=0),
     "ssim_of_mean_db": Metric(quality.ssim_of_mean_db, "dB", "Mean SSIM of rendered frames, in dB", "higher"),
     "startup_ms": Metric(delay.startup_ms, "ms", "First capture to first frame on the screen", digits=1),
     "packet_loss_ratio": Metric(traffic.packet_loss_ratio, "", "Packets that the network dropped", digits=4),

@@ -14,6 +14,7 @@ from typing import Protocol, cast
 from grace_transport.congestion.controller import CongestionController
 from grace_transport.congestion.fixed import Fixed
 from grace_transport.congestion.gcc.control import Gcc
+from grace_transport.congestion.responsive import Responsive
 from grace_transport.congestion.salsify import Salsify
 
 DEFAULT_CONTROLLER = "gcc"
@@ -28,10 +29,25 @@ class ControllerFactory(Protocol):
     ) -> CongestionController: ...
 
 
-def _gcc(
+def _gcc(*, start_bps: int, min_bps: int, max_bps: int, loss_control: str | None = None) -> CongestionController:
+    return Gcc(
+        start_bps=start_bps,
+        min_bps=min_bps,
+        max_bps=max_bps,
+        loss_control=loss_control or DEFAULT_LOSS_CONTROL,
+        recovery=True,
+    )
+
+
+def _libwebrtc(
     own_loss_control: str, *, start_bps: int, min_bps: int, max_bps: int, loss_control: str | None = None
 ) -> CongestionController:
+    """The strict reference: nothing of recovery.py."""
     return Gcc(start_bps=start_bps, min_bps=min_bps, max_bps=max_bps, loss_control=loss_control or own_loss_control)
+
+
+def _responsive(*, start_bps: int, min_bps: int, max_bps: int, loss_control: str | None = None) -> CongestionController:
+    return Responsive(start_bps=start_bps, min_bps=min_bps, max_bps=max_bps)
 
 
 def _salsify(*, start_bps: int, min_bps: int, max_bps: int, loss_control: str | None = None) -> CongestionController:
@@ -43,11 +59,12 @@ def _fixed(*, start_bps: int, min_bps: int, max_bps: int, loss_control: str | No
 
 
 CONTROLLERS: Mapping[str, ControllerFactory] = {
-    "gcc": partial(_gcc, DEFAULT_LOSS_CONTROL),
-    "gcc-v1": partial(_gcc, "v1"),
-    "gcc-v2": partial(_gcc, "v2"),
-    "gcc-tolerant": partial(_gcc, "tolerant"),
-    "gcc-off": partial(_gcc, "off"),
+    "gcc": _gcc,
+    "gcc-libwebrtc": partial(_libwebrtc, "v2"),
+    "gcc-v1": partial(_libwebrtc, "v1"),
+    "gcc-tolerant": partial(_libwebrtc, "tolerant"),
+    "gcc-off": partial(_libwebrtc, "off"),
+    "responsive": _responsive,
     "salsify": _salsify,
     "fixed": _fixed,
 }

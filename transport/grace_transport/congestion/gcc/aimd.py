@@ -75,6 +75,10 @@ class Aimd:
         """The rate stands as far above the throughput as it may: only more traffic could prove more."""
         return self._rate_bps is not None and self._rate_bps >= self._limit_bps()
 
+    def forget_capacity(self) -> None:
+        """Increase multiplicatively again: what was believed of the link's capacity is out of date."""
+        self._capacity.reset()
+
     def set_estimate(self, rate_bps: float, now_us: int) -> None:
         """A probe knows better."""
         self._rate_bps = max(rate_bps, MIN_BPS)

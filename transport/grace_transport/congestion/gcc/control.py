@@ -21,9 +21,10 @@ from grace_transport.congestion.gcc.overuse import Usage
 from grace_transport.congestion.gcc.probe_controller import ProbeController, ProbePermit
 from grace_transport.congestion.gcc.probe_estimator import ProbeEstimator
 from grace_transport.congestion.gcc.queue_delay import QueueDelay
+from grace_transport.congestion.gcc.recovery import Recovery
 from grace_transport.congestion.gcc.target_rate import TargetRate
-from grace_transport.congestion.gcc.window import CongestionWindow
 from grace_transport.congestion.history import Arrived, PacketResult, SentHistory, arrived_in_order
+from grace_transport.congestion.receiver_clock import ReceiverClock
 from grace_transport.congestion.rtt import RoundTrip, RttBackoff
 from grace_transport.types import Feedback, PacketSent, ProbeCluster, RateTarget
 
@@ -37,7 +38,7 @@ MAX_CLUSTERS = 16  # probe clusters whose packets are still looked for
 class Gcc:
     """A `CongestionController`. Raises ValueError for limits out of order or an unknown `loss_control`.
 
-    `window_us`: accept no more queue than this (congestion window of libwebrtc's field trial); None: no window."""
+    `recovery`: what `gcc` adds to libwebrtc (recovery.py, receiver_clock.py, drops told from jitter by the queue)."""
 
     def __init__(
         self,
@@ -47,13 +48,13 @@ class Gcc:
         max_bps: int,
         loss_control: str = "tolerant",
         backoff: RttBackoff | None = None,
-        window_us: int | None = None,
+        recovery: bool = False,
     ) -> None:
         self.name = "gcc"
         self.loss_control = loss_control
         self._start_bps, self._min_bps, self._max_bps = start_bps, min_bps, max_bps
         self._backoff = RttBackoff() if backoff is None else backoff
-        self._window_us = window_us
+        self._recovers = recovery
         self._allocated_bps = 0
         self._begin(start_bps)
 
@@ -72,7 +73,9 @@ class Gcc:
         self._probing_started = False
         self._clusters: dict[int, ProbeCluster] = {}
         self._probe_result = 0
-        self._window = None if self._window_us is None else CongestionWindow(self._window_us, self._min_bps)
+        self._recovery = Recovery() if self._recovers else None
+        self._recovery_clusters = 0
+        self._receiver_clock = ReceiverClock()
         self._tolerant = self.loss_control == "tolerant"
         self._queue_delay = QueueDelay()
         self._cause = LossCause(self._queue_delay)
@@ -94,6 +97,8 @@ class Gcc:
         """A packet left, at its actual send time."""
         self._history.on_packet_sent(packet)
         self._rtt.on_packet_sent(packet.sent_us)
+        if self._recovery is not None:
+            self._recovery.on_sent(packet.size_bytes, packet.sent_us)
         self._alr.on_sent(0 if packet.padding else packet.size_bytes, packet.sent_us)
         if self._timer_us is None:
             self._timer_us = packet.sent_us + TIMER_US
@@ -103,6 +108,8 @@ class Gcc:
         results = self._history.on_feedback(feedback)
         if not results:
             return
+        if self._recovers:
+            results = self._receiver_clock.corrected(results, now_us)
         arrived = arrived_in_order(results)
         self._rtt.on_arrived(arrived, now_us)
         self._follow_alr(now_us)
@@ -114,10 +121,16 @@ class Gcc:
         forgiven = self._forgive(results, now_us)
         acked_bps, carried_bps = self._acked.rate_bps, self._carried_bps()
         probe_bps = self._probe_result_bps(carried_bps)
-        estimate = self._delay.on_arrived(arrived, acked_bps, probe_bps, now_us, carried_bps)
+        if self._recovery is not None:
+            average_bps = acked_bps or self._target.bitrate_bps
+            wait_us, response_us = self._queue_delay.shortest_us, self._rtt.response_us
+            self._recovery.on_report(arrived, wait_us, response_us, average_bps, now_us)
+        empty = self._recovery is not None and self._recovery.queue_is_empty
+        estimate = self._delay.on_arrived(arrived, acked_bps, probe_bps, now_us, carried_bps, queue_is_empty=empty)
+        if self._recovery is not None and arrived and not estimate.from_probe:
+            lossy = any(r.arrived_us is None and r.seq not in forgiven for r in results)
+            estimate = self._recover(self._recovery, estimate, lossy, now_us)
         self._combine(estimate, results, forgiven, now_us)
-        if self._window is not None:
-            self._window.on_feedback(self._rate.target_bps, self._rtt.shortest_response_us)
         self._publish(now_us)
         if estimate.recovered:
             self._probing.on_recovered(now_us)
@@ -142,11 +155,13 @@ class Gcc:
         """Clusters for the pacer, each once; the first call gives the initial ones."""
         if not self._probing_started:
             self._probing_started = True
-            self._probing.start(now_us)
-            self._probing.on_allocation(self._allocated_bps, now_us)
-        if self._probing.idle:
-            return []
-        clusters = self._probing.take()
+            if self._recovery is None:
+                self._probing.start(now_us)
+                self._probing.on_allocation(self._allocated_bps, now_us)
+        if self._recovery is not None:
+            clusters = self._recovery_probes(self._recovery, now_us)
+        else:
+            clusters = self._probing.take()
         for cluster in clusters:
             self._clusters[cluster.cluster_id] = cluster
         while len(self._clusters) > MAX_CLUSTERS:
@@ -205,10 +220,10 @@ class Gcc:
                     self._probe_estimator.on_packet(cluster, packet)
 
     def _forgive(self, results: Sequence[PacketResult], now_us: int) -> frozenset[int]:
-        """Losses that are not the rate's fault, by sequence number; all this is the tolerant control's."""
+        """Losses that are not the rate's fault, by sequence number; of the tolerant control alone."""
+        self._queue_delay.on_results(results)
         if not self._tolerant:
             return frozenset()
-        self._queue_delay.on_results(results)
         self._drain.on_wait(self._queue_delay.shortest_us, now_us)
         return self._cause.forgiven(results)
 
@@ -223,9 +238,36 @@ class Gcc:
         result_bps = self._probe_estimator.fetch()
         if result_bps is None:
             return None
+        if self._recovery is not None:
+            return self._recovery.on_probe(result_bps, self._delay.aimd.rate_bps or 0)
         before_bps, self._probe_result = self._probe_result, result_bps
         proven_bps = max(before_bps, int(BACKOFF * (carried_bps or 0)))
         return max(result_bps, min(proven_bps, self._delay.aimd.rate_bps or 0))
+
+    def _recover(self, recovery: Recovery, estimate: DelayEstimate, lossy: bool, now_us: int) -> DelayEstimate:
+        """The delay-based estimate, taken on to where trains and an empty or a full queue lead."""
+        aimd = self._delay.aimd
+        if recovery.contradicts_capacity(now_us):
+            aimd.forget_capacity()
+        rate_bps = aimd.rate_bps
+        if rate_bps is None:
+            return estimate
+        overused = self._delay.usage is Usage.OVERUSE
+        recovered_bps = int(recovery.rate(rate_bps, self._acked.rate_bps, overused))
+        if recovered_bps == rate_bps:
+            return estimate
+        aimd.set_estimate(recovered_bps, now_us)
+        loss_limited = self._rate.loss_state is not LossState.DELAY_BASED
+        if recovered_bps > rate_bps and loss_limited and recovery.queue_is_empty and not lossy:
+            self._rate.on_probe(recovered_bps)  # an empty queue without losses disproves the limit that losses had set
+        return DelayEstimate(aimd.rate_bps, recovered=estimate.recovered)
+
+    def _recovery_probes(self, recovery: Recovery, now_us: int) -> list[ProbeCluster]:
+        probe_bps = recovery.probe_bps(self._target.bitrate_bps, now_us)
+        if probe_bps is None or self._permit() is ProbePermit.FORBIDDEN:
+            return []
+        self._recovery_clusters += 1
+        return [ProbeCluster(self._recovery_clusters, min(probe_bps, self._max_bps))]
 
     def _combine(
         self, estimate: DelayEstimate, results: Sequence[PacketResult], forgiven: frozenset[int], now_us: int
@@ -272,9 +314,12 @@ class Gcc:
         self._probing.on_jitter(self._delay.jitter_us)
         self._probing.on_held(self._is_held(permit), now_us)
         self._probing.on_estimate(rate_bps, permit, now_us)
-        rate_bps = max(self._drain.limit(rate_bps, self._carried_bps()), self._min_bps)
-        if self._window is not None:
-            rate_bps = self._window.limit(rate_bps, self._history.in_flight_bytes)
+        carried_bps = self._carried_bps()
+        if self._recovery is not None:
+            rate_bps = int(self._recovery.limit(rate_bps, carried_bps, now_us))
+        else:
+            rate_bps = self._drain.limit(rate_bps, carried_bps)
+        rate_bps = max(rate_bps, self._min_bps)
         if rate_bps != self._target.bitrate_bps:
             self._target = self._rate_target(rate_bps)
 

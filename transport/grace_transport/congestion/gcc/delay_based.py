@@ -37,15 +37,12 @@ class DelayBased:
         self._detector = OveruseDetector()
         self._seen_us: int | None = None
         self._jitter_us = 0.0
+        self.usage = Usage.NORMAL
 
     @property
     def jitter_us(self) -> int:
         """Mean change of delay from group to group."""
         return int(self._jitter_us)
-
-    @property
-    def usage(self) -> Usage:
-        return self._detector.usage
 
     def on_arrived(
         self,
@@ -54,6 +51,8 @@ class DelayBased:
         probe_bps: int | None,
         now_us: int,
         carried_bps: float | None = None,
+        *,
+        queue_is_empty: bool = False,
     ) -> DelayEstimate:
         """`packets` in order of arrival; `probe_bps`: what a probe has measured since the last call; `carried_bps`:
         what the bottleneck carried, where that is more than what arrived (random loss after it). It sets how far
@@ -66,6 +65,9 @@ class DelayBased:
         recovered = False
         for packet in packets:
             recovered |= self._on_packet(packet, now_us)
+        self.usage = self._detector.usage
+        if queue_is_empty and self.usage is Usage.OVERUSE:
+            self.usage = Usage.NORMAL  # jitter, or a frame's own burst
         return self._estimate(acked_bps, carried_bps or acked_bps, probe_bps, recovered, now_us)
 
     def _restart(self) -> None:
@@ -94,11 +96,11 @@ class DelayBased:
         now_us: int,
     ) -> DelayEstimate:
         aimd = self.aimd
-        if self._detector.usage is not Usage.OVERUSE:
+        if self.usage is not Usage.OVERUSE:
             if probe_bps is not None:
                 aimd.set_estimate(probe_bps, now_us)
                 return DelayEstimate(aimd.rate_bps, from_probe=True)
-            return DelayEstimate(aimd.update(self._detector.usage, acked_bps, now_us), recovered=recovered)
+            return DelayEstimate(aimd.update(self.usage, acked_bps, now_us), recovered=recovered)
         if carried_bps is not None:
             if aimd.may_reduce(carried_bps, now_us):
                 return DelayEstimate(aimd.update(Usage.OVERUSE, carried_bps, now_us))

@@ -35,7 +35,7 @@ class LossCause:
         """Sequence numbers of the lost packets that met no full queue; none before anything has arrived."""
         forgiven: frozenset[int] = frozenset()
         if self._delay.known:
-            late_us = min(max(int(PEAK_SHARE * self._delay.peak_us), MIN_LATE_US), MAX_LATE_US)
+            late_us = min(max(int(PEAK_SHARE * self._delay.recent_peak_us), MIN_LATE_US), MAX_LATE_US)
             forgiven = frozenset(self._random_losses(results, self._delay.base_us + late_us))
         self._average(results, forgiven)
         return forgiven

@@ -37,6 +37,11 @@ class QueueDelay:
         return max((high for _, high in self._extremes), default=0) - self.base_us
 
     @property
+    def recent_peak_us(self) -> int:
+        """The longest wait of the last 5 to 10 seconds."""
+        return max((high for _, high in list(self._extremes)[-2:]), default=0) - self.base_us
+
+    @property
     def shortest_us(self) -> int:
         """The shortest wait in the last report: what stands in the queue all the time."""
         return self._newest_us - self.base_us if self._extremes else 0
