@@ -384,3 +384,33 @@ class Tcp:
         if not self.done:
             self._fill()
             self._clock.at(self._clock.now_us + 1_000_000, self._on_timeout)
+
+
+class Cubic(Tcp):
+    """Cross traffic whose window grows as in RFC 9438: a cubic of the time since the last loss, with its constants."""
+
+    C, BETA = 0.4, 0.7  # RFC 9438, section 5
+
+    def __init__(self, clock: Clock, forward: Path, ack_delay_us: int) -> None:
+        super().__init__(clock, forward, ack_delay_us)
+        self.received: list[tuple[int, int]] = []  # (when, size)
+        self._max_window = 0.0
+        self._epoch_us: int | None = None
+
+    def rate_bps(self, from_us: int, to_us: int) -> float:
+        """What was acknowledged in between."""
+        size_bytes = sum(size for at_us, size in self.received if from_us <= at_us < to_us)
+        return size_bytes * 8_000_000 / (to_us - from_us)
+
+    def _on_ack(self, seq: int) -> None:
+        self.received.append((self._clock.now_us, 1_500))
+        before = self._window
+        super()._on_ack(seq)
+        if self._window < before:  # a loss: Reno has halved
+            self._max_window, self._epoch_us = before, self._clock.now_us
+            self._window = self._threshold = max(self.BETA * before, 2.0)
+        elif self._epoch_us is not None and self._window >= self._threshold:
+            zero_s: float = (self._max_window * (1 - self.BETA) / self.C) ** (1 / 3)
+            since_s = (self._clock.now_us - self._epoch_us) / 1e6 - zero_s
+            cubic = self.C * since_s**3 + self._max_window
+            self._window = max(before + max(cubic - before, 0.0) / before, self._window)

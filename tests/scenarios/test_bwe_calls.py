@@ -51,13 +51,13 @@ def test_rate_follows_a_drop_of_the_capacity(name: str) -> None:
     assert call.flow.controller.target().bitrate_bps < 1_000_000
 
 
-def test_queue_that_a_drop_has_filled_is_empty_again_soon() -> None:
+def test_queue_that_a_drop_has_filled_is_empty_again_within_a_second() -> None:
     call = _call("gcc", 3 * MBPS)
     call.run_to(20)
     call.forward.set(Conditions(800_000, 50_000, queue_us=300_000))
     call.run_to(40)
-    assert call.flow.delay_us(0.5, microseconds(21), microseconds(22)) > 250_000
-    assert call.flow.delay_us(0.95, microseconds(25), microseconds(40)) < 200_000
+    assert call.flow.delay_us(0.95, microseconds(20), microseconds(21)) > 250_000
+    assert call.flow.delay_us(0.95, microseconds(21), microseconds(40)) < 150_000
 
 
 @pytest.mark.parametrize("name", ADAPTIVE)
@@ -74,25 +74,25 @@ def test_restored_capacity_is_found_again(name: str) -> None:
 def test_random_loss_does_not_starve_the_default_control() -> None:
     """The reason why it is the default: what v1 and v2 do here."""
     arrived = {}
-    for name in ("gcc", "gcc-v1", "gcc-v2"):
+    for name in ("gcc", "gcc-v1", "gcc-libwebrtc"):
         call = _call(name, 3 * MBPS, loss=0.3)
         call.run_to(40)
         arrived[name] = call.flow.rate_bps(microseconds(10), microseconds(40))
     assert arrived["gcc"] > 1.2 * MBPS
     assert arrived["gcc-v1"] < 0.1 * MBPS
-    assert arrived["gcc-v2"] < 0.1 * MBPS
+    assert arrived["gcc-libwebrtc"] < 0.1 * MBPS
 
 
 def test_losses_of_a_short_queue_are_answered() -> None:
     """25 packets, as in the paper: with delay alone the queue would overflow all the time."""
     lost = {}
-    for name in ("gcc", "gcc-v1", "gcc-v2", "gcc-off"):
+    for name in ("gcc", "gcc-v1", "gcc-libwebrtc", "gcc-off"):
         call = _call(name, 4 * MBPS, queue_packets=25)
         call.run_to(10)
         lost[name] = _lost_share(call, 40)
     assert lost["gcc"] < 0.08
     assert lost["gcc-v1"] < 0.08
-    assert lost["gcc-v2"] < 0.08
+    assert lost["gcc-libwebrtc"] < 0.08
     assert lost["gcc-off"] < 0.4
 
 

@@ -9,7 +9,7 @@ from grace_transport.wire.recorder import TwccRecorder
 from grace_transport.wire.rtcp import split_compound
 from grace_transport.wire.twcc import TwccReader, parse_twcc
 
-MS = 1_000
+MS, S = 1_000, 1_000_000
 
 
 def read(data: bytes | None, newest: int) -> tuple[tuple[int, int | None], ...]:
@@ -24,7 +24,7 @@ def test_nothing_arrived_nothing_to_report() -> None:
 
 
 def test_reports_fall_on_a_grid_of_intervals() -> None:
-    recorder = TwccRecorder(1, 2)
+    recorder = TwccRecorder(1, 2, 100 * MS)
     recorder.on_packet(1, 10 * MS)
     assert recorder.get_timer() == 110 * MS
     assert recorder.build(110 * MS) is not None
@@ -136,3 +136,15 @@ def test_any_arrivals_are_reported_in_bounded_memory(steps: list[tuple[int, int]
             else:
                 raise AssertionError("reports do not end")
             assert recorder.get_timer() is None
+
+
+def test_a_report_fits_a_packet_whatever_arrived() -> None:
+    """A second of 12 Mbit/s at once, every other packet lost and arrivals far apart: the worst that reports hold."""
+    recorder = TwccRecorder(1, 2)
+    for n in range(1_250):
+        recorder.on_packet(2 * n, 10_000 * n)
+    seqs: list[int] = []
+    while (data := recorder.build(13 * S)) is not None:
+        assert len(data) <= 1_200
+        seqs += [seq for seq, at_us in read(data, 2_500) if at_us is not None]
+    assert seqs == [2 * n for n in range(1_250)]

@@ -10,6 +10,7 @@ from grace_transport.wire.seq import Unwrapper
 from grace_transport.wire.twcc import MAX_GAP, TwccBuilder
 
 DEFAULT_INTERVAL_US = 50_000  # between two reports: libwebrtc's interval for rates over 217 kbit/s (5 % for reports)
+MAX_REPORT_BYTES = 1_150  # with SRTCP, UDP and IP it stays under an MTU of 1280
 BACK_WINDOW_US = 500_000  # a reordered packet makes later ones be reported again, at most this far back
 
 
@@ -56,8 +57,9 @@ class TwccRecorder:
             return None
         base = max(self._next, self._seqs[first] - MAX_GAP + 1)  # losses since the last report, as far as one reaches
         builder = TwccBuilder(base, self._arrived_us[self._seqs[first]])
-        for seq in self._seqs[first:]:
-            if not builder.add(seq, self._arrived_us[seq]):
+        for count, seq in enumerate(self._seqs[first:]):
+            full = count > 0 and _most_bytes(count, seq - base + 1) > MAX_REPORT_BYTES
+            if full or not builder.add(seq, self._arrived_us[seq]):
                 break
             self._next = seq + 1
         data = builder.build(self._sender_ssrc, self.media_ssrc, self._feedback_count)
@@ -91,3 +93,11 @@ class TwccRecorder:
         if self._grid_us is None or now_us < self._grid_us:
             return now_us + self._interval_us
         return self._grid_us + ((now_us - self._grid_us) // self._interval_us + 1) * self._interval_us
+
+
+def _most_bytes(received: int, span: int) -> int:
+    """The most that a report takes about `received` packets and one more, of `span` numbers.
+
+    Fixed part, a chunk for seven numbers, two bytes for each arrival. A long run of losses takes less than that, so
+    that such a report is cut earlier than it must."""
+    return 20 + 2 * (-(-span // 7)) + 2 * (received + 1)

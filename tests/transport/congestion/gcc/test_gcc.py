@@ -139,14 +139,3 @@ def test_padding_is_no_sign_of_demand() -> None:
         gcc.on_packet_sent(PacketSent(2 * at_ms, at_ms * MS, 375, padding=True))
         gcc.on_packet_sent(PacketSent(2 * at_ms + 1, at_ms * MS, 20))
     assert gcc.in_alr
-
-
-def test_congestion_window_holds_back_while_reports_stay_out() -> None:
-    gcc = _gcc(window_us=300 * MS)
-    path = _Path(gcc)
-    path.run(3, 300_000)
-    before_bps = gcc.target().bitrate_bps
-    for at_ms in range(3_100, 4_600, 25):
-        gcc.on_packet_sent(PacketSent(10_000 + at_ms, at_ms * MS, 1_200))
-        gcc.handle_timer(at_ms * MS)
-    assert gcc.target().bitrate_bps < 0.5 * before_bps

@@ -125,11 +125,15 @@ class Gcc:
             average_bps = acked_bps or self._target.bitrate_bps
             wait_us, response_us = self._queue_delay.shortest_us, self._rtt.response_us
             self._recovery.on_report(arrived, wait_us, response_us, average_bps, now_us)
-        empty = self._recovery is not None and self._recovery.queue_is_empty
-        estimate = self._delay.on_arrived(arrived, acked_bps, probe_bps, now_us, carried_bps, queue_is_empty=empty)
+        recovery = self._recovery
+        no_congestion = recovery is not None and (recovery.queue_is_empty or recovery.competes)
+        estimate = self._delay.on_arrived(
+            arrived, acked_bps, probe_bps, now_us, carried_bps, ignore_overuse=no_congestion
+        )
         if self._recovery is not None and arrived and not estimate.from_probe:
-            lossy = any(r.arrived_us is None and r.seq not in forgiven for r in results)
-            estimate = self._recover(self._recovery, estimate, lossy, now_us)
+            lost = [r.seq for r in results if r.arrived_us is None]
+            congested = any(seq not in forgiven for seq in lost)
+            estimate = self._recover(self._recovery, estimate, bool(lost), congested, now_us)
         self._combine(estimate, results, forgiven, now_us)
         self._publish(now_us)
         if estimate.recovered:
@@ -158,10 +162,8 @@ class Gcc:
             if self._recovery is None:
                 self._probing.start(now_us)
                 self._probing.on_allocation(self._allocated_bps, now_us)
-        if self._recovery is not None:
-            clusters = self._recovery_probes(self._recovery, now_us)
-        else:
-            clusters = self._probing.take()
+        recovery = self._recovery
+        clusters = self._probing.take() if recovery is None else self._recovery_probes(recovery, now_us)
         for cluster in clusters:
             self._clusters[cluster.cluster_id] = cluster
         while len(self._clusters) > MAX_CLUSTERS:
@@ -244,7 +246,9 @@ class Gcc:
         proven_bps = max(before_bps, int(BACKOFF * (carried_bps or 0)))
         return max(result_bps, min(proven_bps, self._delay.aimd.rate_bps or 0))
 
-    def _recover(self, recovery: Recovery, estimate: DelayEstimate, lossy: bool, now_us: int) -> DelayEstimate:
+    def _recover(
+        self, recovery: Recovery, estimate: DelayEstimate, lossy: bool, congested: bool, now_us: int
+    ) -> DelayEstimate:
         """The delay-based estimate, taken on to where trains and an empty or a full queue lead."""
         aimd = self._delay.aimd
         if recovery.contradicts_capacity(now_us):
@@ -253,12 +257,12 @@ class Gcc:
         if rate_bps is None:
             return estimate
         overused = self._delay.usage is Usage.OVERUSE
-        recovered_bps = int(recovery.rate(rate_bps, self._acked.rate_bps, overused))
+        recovered_bps = int(recovery.rate(rate_bps, self._acked.rate_bps, overused, lossy=lossy, congested=congested))
         if recovered_bps == rate_bps:
             return estimate
         aimd.set_estimate(recovered_bps, now_us)
         loss_limited = self._rate.loss_state is not LossState.DELAY_BASED
-        if recovered_bps > rate_bps and loss_limited and recovery.queue_is_empty and not lossy:
+        if recovered_bps > rate_bps and loss_limited and recovery.queue_is_empty and not congested:
             self._rate.on_probe(recovered_bps)  # an empty queue without losses disproves the limit that losses had set
         return DelayEstimate(aimd.rate_bps, recovered=estimate.recovered)
 

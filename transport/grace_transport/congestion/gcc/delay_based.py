@@ -52,7 +52,7 @@ class DelayBased:
         now_us: int,
         carried_bps: float | None = None,
         *,
-        queue_is_empty: bool = False,
+        ignore_overuse: bool = False,
     ) -> DelayEstimate:
         """`packets` in order of arrival; `probe_bps`: what a probe has measured since the last call; `carried_bps`:
         what the bottleneck carried, where that is more than what arrived (random loss after it). It sets how far
@@ -66,8 +66,8 @@ class DelayBased:
         for packet in packets:
             recovered |= self._on_packet(packet, now_us)
         self.usage = self._detector.usage
-        if queue_is_empty and self.usage is Usage.OVERUSE:
-            self.usage = Usage.NORMAL  # jitter, or a frame's own burst
+        if ignore_overuse and self.usage is Usage.OVERUSE:
+            self.usage = Usage.NORMAL  # jitter, a frame's own burst, or the queue of others
         return self._estimate(acked_bps, carried_bps or acked_bps, probe_bps, recovered, now_us)
 
     def _restart(self) -> None:
