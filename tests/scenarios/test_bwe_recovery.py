@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from grace_transport.congestion import CONTROLLERS
+from grace_transport.congestion.controller import CongestionController
 
 from . import bwe_sim
 from .bwe_scenarios import Call, microseconds
@@ -16,7 +17,7 @@ MBPS = 1_000_000
 OURS = ["gcc", "responsive"]
 
 
-def _controller(name: str) -> bwe_sim.CongestionController:
+def _controller(name: str) -> CongestionController:
     return CONTROLLERS[name](start_bps=300_000, min_bps=50_000, max_bps=12 * MBPS)
 
 
