@@ -29,7 +29,9 @@ Backend = Annotated[str | None, typer.Option(help="openvino or torch; default: t
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file of settings: fps = 15 and so on.")]
 Token = Annotated[str | None, typer.Option(help="Shared secret; better in GRACE_TOKEN, where others cannot see it.")]
 NoToken = Annotated[bool | None, typer.Option("--no-token", help="Let everyone who reaches it call.")]
-IceServers = Annotated[list[str] | None, typer.Option("--ice-server", help="stun: or turn: URL; repeatable.")]
+IceServers = Annotated[
+    list[str] | None, typer.Option("--ice-server", help="stun:HOST:PORT, turn:USER:PASSWORD@HOST:PORT.")
+]
 JsonLog = Annotated[Path | None, typer.Option("--json", help="Log everything that happens as JSON lines; - prints it.")]
 Stats = Annotated[float | None, typer.Option(help="Seconds between status lines; 0: none. Default: 1.")]
 EventLoop = Annotated[str | None, typer.Option(help="auto, asyncio or uvloop.")]

@@ -7,17 +7,18 @@ from typing import Annotated
 import typer
 
 from grace_rtc.console import errors_in_one_line, process_log
-from grace_rtc.options import Bitrate, ConfigFile, EventLoop, IceServers, JsonLog, Stats, Token
+from grace_rtc.options import Bitrate, ConfigFile, EventLoop, IceServers, JsonLog, PixFmt, Stats, Token
 
 
 def send(
     input_: Annotated[
-        str | None, typer.Option("--input", help="FILE, webcam, webcam:N, test, or builtin:NAME.")
+        str | None, typer.Option("--input", help="FILE, - (a pipe), webcam, webcam:N, test, or builtin:NAME.")
     ] = None,
     to: Annotated[str | None, typer.Option(help="Where the receiver listens: http://HOST:PORT.")] = None,
     scheme: Annotated[str | None, typer.Option(help="grace-lite (default), grace-p, grace-d, stub; vp8, h264.")] = None,
-    size: Annotated[str | None, typer.Option(help="Scale to WIDTHxHEIGHT.")] = None,
+    size: Annotated[str | None, typer.Option(help="Scale to exactly WIDTHxHEIGHT; of raw frames: their size.")] = None,
     fps: Annotated[float | None, typer.Option(help="Frames per second; default: the source's.")] = None,
+    pix_fmt: PixFmt = None,
     loop: Annotated[bool | None, typer.Option("--loop/--once", help="Play a file for ever, or once (default).")] = None,
     seconds: Annotated[float | None, typer.Option(help="End so long after the first connection.")] = None,
     adapt: Annotated[bool | None, typer.Option(help="Follow what this machine can do (default), or not.")] = None,
@@ -40,8 +41,8 @@ def send(
     Settings come from flags, then GRACE_SEND_NAME in the environment, then the file of --config.
     Exit status: 0 done, 2 wrong settings or input, 3 refused or given up, 4 the source broke."""
     flags = {
-        "input": input_, "to": to, "scheme": scheme, "size": size, "fps": fps, "loop": loop, "seconds": seconds,
-        "adapt": adapt, "cc": cc, "start_bitrate": start_bitrate, "min_bitrate": min_bitrate,
+        "input": input_, "to": to, "scheme": scheme, "size": size, "fps": fps, "pix_fmt": pix_fmt, "loop": loop,
+        "seconds": seconds, "adapt": adapt, "cc": cc, "start_bitrate": start_bitrate, "min_bitrate": min_bitrate,
         "max_bitrate": max_bitrate, "token": token, "session": session, "ice_servers": ice_servers or None,
         "give_up": give_up, "json_log": json_log, "stats": stats, "event_loop": event_loop, "seed": seed,
     }  # fmt: skip

@@ -18,6 +18,15 @@ def _checked_listen(text: str) -> str:
     return text
 
 
+def _checked_ice_servers(texts: tuple[str, ...]) -> tuple[str, ...]:
+    from grace_transport.signalling.ice import check_ice_servers
+
+    return check_ice_servers(texts)
+
+
+IceServers = Annotated[tuple[str, ...], AfterValidator(_checked_ice_servers)]
+
+
 class ReceiveConfig(ProcessSettings):
     """One receiving process. `seconds`: end so long after the start; `once`: end with the first call."""
 
@@ -30,7 +39,7 @@ class ReceiveConfig(ProcessSettings):
     show: bool = False
     token: str | None = None
     no_token: bool = False
-    ice_servers: tuple[str, ...] = ()
+    ice_servers: IceServers = ()
     seconds: float | None = Field(default=None, gt=0, le=86_400 * 7)
     once: bool = False
     json_log: Path | None = None

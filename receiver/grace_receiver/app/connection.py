@@ -25,14 +25,15 @@ from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 
 from grace_receiver.live.events import FrameDelivered
-from grace_transport.aiortc_plugin.internals import shown_timestamp
+from grace_transport.aiortc_plugin.internals import bound_gathering, shown_timestamp
 from grace_transport.runtime.live_end import TimedEvent
-from grace_transport.signalling import OfferRefusedError
+from grace_transport.signalling import OfferRefusedError, parse_ice_server
 from grace_transport.signalling.sdp import chosen_video_codec
 
 _log = logging.getLogger(__name__)
 
 CLOSE_S: Final = 2.0
+GATHER_S: Final = 2.0  # of waiting for STUN and TURN servers, as at the sending end
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,9 @@ class ReceivingConnection:
     def __init__(
         self, ice_servers: tuple[str, ...], on_frame: Callable[[TimedFrame], None], on_state: Callable[[str], None]
     ) -> None:
-        servers = [RTCIceServer(urls=url) for url in ice_servers]
+        servers = [
+            RTCIceServer(server.url, server.username, server.password) for server in map(parse_ice_server, ice_servers)
+        ]
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         self._on_frame = on_frame
         self._watching: asyncio.Task[None] | None = None
@@ -78,6 +81,7 @@ class ReceivingConnection:
         connection = self._connection
         try:
             await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
+            bound_gathering(connection, GATHER_S)
             await connection.setLocalDescription(await connection.createAnswer())
         except Exception as error:  # an offer is a stranger's text, and aiortc's parser asserts and indexes
             _log.debug("offer refused", exc_info=True)

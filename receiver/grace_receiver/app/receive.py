@@ -84,7 +84,8 @@ async def run_receive(config: ReceiveConfig, observer: Observer) -> ExitStatus:
             stack.callback(uninstall)
         server = SignallingServer(receiving, token, no_token=config.no_token)
         await server.start(host, port)
-        observer(Notice(receiving.now_us(), f"waiting for calls on http://{host}:{server.port}"))
+        shown = f"[{host}]" if ":" in host else host
+        observer(Notice(receiving.now_us(), f"waiting for calls on http://{shown}:{server.port}"))
         preparing = None if config.plain else asyncio.create_task(_prepare(config.scheme))
         try:
             return await receiving.run()

@@ -50,6 +50,13 @@ def _checked_url(text: str) -> str:
     return base_url(text)
 
 
+def _checked_ice_servers(texts: tuple[str, ...]) -> tuple[str, ...]:
+    from grace_transport.signalling.ice import check_ice_servers
+
+    return check_ice_servers(texts)
+
+
+IceServers = Annotated[tuple[str, ...], AfterValidator(_checked_ice_servers)]
 Bitrate = Annotated[int, BeforeValidator(_bitrate), Field(ge=MIN_BITRATE_BPS, le=MAX_BITRATE_BPS)]
 Size = Annotated[str, AfterValidator(_checked_size)]
 Url = Annotated[str, AfterValidator(_checked_url)]
@@ -65,7 +72,8 @@ class SendConfig(ProcessSettings):
     to: Url
     scheme: str = "grace-lite"
     size: Size | None = None
-    fps: float | None = Field(default=None, ge=1, le=120)
+    fps: float | None = Field(default=None, ge=0.1, le=120)
+    pix_fmt: str | None = None
     loop: bool = False
     seconds: float | None = Field(default=None, gt=0, le=86_400 * 7)
     adapt: bool = True
@@ -75,7 +83,7 @@ class SendConfig(ProcessSettings):
     max_bitrate: Bitrate = 12_000_000
     token: str | None = None
     session: str = Field(default_factory=lambda: secrets.token_hex(8), pattern=r"^[A-Za-z0-9_-]{8,64}$")
-    ice_servers: tuple[str, ...] = ()
+    ice_servers: IceServers = ()
     give_up: float | None = Field(default=None, gt=0)
     json_log: Path | None = None
     stats: float = Field(default=1.0, ge=0, le=3600)

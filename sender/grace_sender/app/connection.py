@@ -24,22 +24,40 @@ from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 
 from grace_sender.app.capture import Capture, Feed
-from grace_transport.aiortc_plugin.internals import sent_timestamp
-from grace_transport.signalling import GarbledReplyError, OfferRefusedError, SignallingClient
+from grace_transport.aiortc_plugin.internals import bound_gathering, sent_timestamp
+from grace_transport.signalling import (
+    GarbledReplyError,
+    OfferRefusedError,
+    PeerUnreachableError,
+    SignallingClient,
+    parse_ice_server,
+)
 from grace_transport.signalling.sdp import chosen_video_codec
 
 CLOSE_S: Final = 2.0
+CODEC_WAIT_S: Final = 15.0  # a file does not wait longer than this for the codec
+GATHER_S: Final = 2.0
+"""Of waiting for STUN and TURN servers: one that is silent must not keep peers apart that see each other."""
 
 
 class CaptureTrack(MediaStreamTrack):
     """The feed as aiortc wants it. `on_captured` gets every frame with its RTP timestamp, where that can be known
     (aiortc's own codecs): then a frame is told when the next one is asked for. A frame that was not sent, because the
-    call ended meanwhile, has no timestamp."""
+    call ended meanwhile, has no timestamp.
+
+    A file waits until `codec_ready` is set: else its beginning would be lost while the codec is loaded. A camera has no
+    such event, and aiortc's own codecs (`plain_sender`) need no time."""
 
     kind = "video"
 
-    def __init__(self, feed: Feed, on_captured: Callable[[Capture, int | None], None]) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        on_captured: Callable[[Capture, int | None], None],
+        codec_ready: asyncio.Event | None = None,
+    ) -> None:
         super().__init__()
+        self.codec_ready = codec_ready
         self._feed = feed
         self._on_captured = on_captured
         self._untold: Capture | None = None
@@ -52,6 +70,10 @@ class CaptureTrack(MediaStreamTrack):
         self._tell()
         if self.readyState != "live":
             raise MediaStreamError
+        if self.plain_sender is None and self.codec_ready is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CODEC_WAIT_S):
+                    await self.codec_ready.wait()
         capture = await self._feed.next()
         if capture is None:
             self.ended_itself = True
@@ -94,7 +116,9 @@ class SendingConnection:
     """A peer connection that sends one track. `on_state` gets every connectionState. Nothing but `place` raises."""
 
     def __init__(self, track: CaptureTrack, ice_servers: tuple[str, ...], on_state: Callable[[str], None]) -> None:
-        servers = [RTCIceServer(urls=url) for url in ice_servers]
+        servers = [
+            RTCIceServer(server.url, server.username, server.password) for server in map(parse_ice_server, ice_servers)
+        ]
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         self._track = track
         self._sender = self._connection.addTransceiver(track, direction="sendonly").sender
@@ -107,7 +131,10 @@ class SendingConnection:
         Raises SignallingError where the peer cannot be had or does not want."""
         if only is not None:
             self._prefer(only)
+        bound_gathering(self._connection, GATHER_S)
         await self._connection.setLocalDescription(await self._connection.createOffer())
+        if "a=candidate" not in self._connection.localDescription.sdp:
+            raise PeerUnreachableError("this machine has no network address to call from; connect it to a network")
         answer = await client.offer(self._connection.localDescription.sdp, session)
         self.codec = chosen_video_codec(answer)
         if not self.codec:

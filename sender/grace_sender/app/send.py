@@ -14,13 +14,14 @@ from typing import Final
 
 from grace_sender.app.capture import Capture, Feed, FrameMissed
 from grace_sender.app.config import SendConfig
-from grace_sender.app.connection import CaptureTrack, SendingConnection, SendingTotals
+from grace_sender.app.connection import GATHER_S, CaptureTrack, SendingConnection, SendingTotals
 from grace_sender.app.reconnect import DropCall, GiveUp, Phase, PlaceCall, Reconnect, ReconnectConfig
 from grace_sender.app.scheme_setup import install_plugin
 from grace_sender.app.sources import open_source
 from grace_sender.live.adaptation import OperatingPointChanged
 from grace_sender.live.events import FrameCaptured
 from grace_transport.aiortc_plugin import LiveEvent
+from grace_transport.runtime.live_end import CodecReady
 from grace_transport.runtime.process import (
     ConnectionChanged,
     ExitStatus,
@@ -72,21 +73,41 @@ async def run_send(config: SendConfig, observer: Observer) -> ExitStatus:
 
 
 async def _send(config: SendConfig, observer: Observer, token: str | None, stop: StopSignal) -> ExitStatus:
-    opening = asyncio.to_thread(open_source, config.input, config.frame_size, config.fps, config.loop)
+    opening = asyncio.to_thread(open_source, config.input, config.frame_size, config.fps, config.loop, config.pix_fmt)
     source = await stop.unless_stopped(opening)
+    tracks: list[CaptureTrack] = []  # the present one
+
+    def observe_plugin(event: SendingEvent) -> None:
+        observer(event)
+        if isinstance(event, LiveEvent) and isinstance(event.event, CodecReady):
+            for track in tracks:
+                if track.codec_ready is not None:
+                    track.codec_ready.set()
+
     try:
-        plugin = await stop.unless_stopped(install_plugin(config, source, observer))
+        plugin = await stop.unless_stopped(install_plugin(config, source, observe_plugin))
     except BaseException:
         source.close()
         raise
     with plugin:
-        return await _SendingProcess(config, Feed(source, config.fps, observer), token, observer).run(stop)
+        return await _SendingProcess(config, Feed(source, config.fps, observer), token, observer, tracks).run(stop)
+
+
+def _reconnect_config(config: SendConfig, give_up_us: int | None) -> ReconnectConfig:
+    """Both ends may wait for their ICE servers before they try to reach each other."""
+    plain = ReconnectConfig(give_up_us=give_up_us)
+    gathering_us = round(2 * GATHER_S * 1e6) if config.ice_servers else 0
+    return replace(plain, first_attempt_us=plain.first_attempt_us + gathering_us)
 
 
 class _SendingProcess:
     """One source, and one call after the other until the process is to end."""
 
-    def __init__(self, config: SendConfig, feed: Feed, token: str | None, observer: Observer) -> None:
+    def __init__(
+        self, config: SendConfig, feed: Feed, token: str | None, observer: Observer, tracks: list[CaptureTrack]
+    ) -> None:
+        """`tracks`: where the track of the present call is put, for whoever knows when the codec is ready."""
+        self._tracks = tracks
         self._config, self._feed, self._observe = config, feed, observer
         self._client = SignallingClient(config.to, token)
         self._wake = asyncio.Event()
@@ -102,7 +123,7 @@ class _SendingProcess:
         self._sampler: Sampler[SendingTotals] = Sampler(config.stats)
         give_up_us = None if config.give_up is None else round(config.give_up * 1e6)
         generator = random.Random()  # callers that start together must not stay together
-        self._reconnect = Reconnect(ReconnectConfig(give_up_us=give_up_us), generator, self._now_us())
+        self._reconnect = Reconnect(_reconnect_config(config, give_up_us), generator, self._now_us())
 
     async def run(self, stop: StopSignal) -> ExitStatus:
         self._feed.start()
@@ -156,9 +177,11 @@ class _SendingProcess:
     async def _place(self) -> None:
         """Place a call. This is a task of its own, so whatever it raises must be caught and told here."""
         config = self._config
-        track = CaptureTrack(self._feed, lambda capture, timestamp: self._on_captured(call, capture, timestamp))
+        ready = None if self._feed.source.live else asyncio.Event()
+        track = CaptureTrack(self._feed, lambda capture, timestamp: self._on_captured(call, capture, timestamp), ready)
         call = SendingConnection(track, config.ice_servers, lambda state: self._on_state(call, state))
         self._track, self._call = track, call
+        self._tracks[:] = [track]
         try:
             await call.place(self._client, config.session, config.scheme if config.plain else None)
         except SignallingError as error:
@@ -195,6 +218,9 @@ class _SendingProcess:
 
     async def _poll(self) -> None:
         """End with the source or with --seconds, notice a peer that is alive, and show the status."""
+        notices = self._feed.source.notices
+        while notices:
+            self._notice(notices.pop(0), warning=True)
         if self._track is not None and self._track.ended_itself:
             broken = self._feed.error
             if broken is not None:

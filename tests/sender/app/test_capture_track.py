@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -46,6 +47,17 @@ async def test_a_frame_is_told_with_the_timestamp_it_was_sent_with() -> None:
         track.plain_sender = sent(timestamp)
     track.stop()
     assert told == [(0, 3_000), (1, 6_000)]
+
+
+async def test_a_file_waits_for_the_codec() -> None:
+    ready = asyncio.Event()
+    track = CaptureTrack(cast(Feed, Captures(1)), lambda capture, timestamp: None, ready)
+    receiving = asyncio.ensure_future(track.recv())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not receiving.done()
+    ready.set()
+    assert (await receiving).width == 16
 
 
 async def test_a_frame_that_the_end_of_the_call_overtook_has_no_timestamp_of_another() -> None:

@@ -43,7 +43,8 @@ def test_any_bitrate_is_a_number_or_a_value_error(text: str) -> None:
         ("size", "10x10", "outside 64x64 to 1920x1080"),
         ("size", "65x64", "must be even"),
         ("size", "wide", "not WIDTHxHEIGHT"),
-        ("fps", 0.5, "greater than or equal to 1"),
+        ("fps", 0.05, "greater than or equal to 0.1"),
+        ("ice_servers", ("stun.l.google.com:19302",), "write stun:stun.l.google.com:19302"),
         ("seconds", -1, "greater than 0"),
         ("max_bitrate", "1", "greater than or equal to 20000"),
         ("session", "a b", "should match pattern"),
@@ -54,5 +55,6 @@ def test_any_bitrate_is_a_number_or_a_value_error(text: str) -> None:
 def test_wrong_setting_is_one_line_with_its_flag(flag: str, value: object, says: str) -> None:
     with pytest.raises(ValueError, match=says) as caught:
         load_settings(SendConfig, MINIMAL | {flag: value})
-    assert str(caught.value).startswith(f"--{flag.replace('_', '-')}: ")
+    name = flag.replace("_", "-").removesuffix("s") if flag == "ice_servers" else flag.replace("_", "-")
+    assert str(caught.value).startswith(f"--{name}: ")
     assert "\n" not in str(caught.value)

@@ -5,9 +5,11 @@ Every replacement does its own part for GRACE streams and calls the original for
 
 from __future__ import annotations
 
+import logging
 import re
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
 
 from grace_transport.aiortc_plugin import internals
 from grace_transport.aiortc_plugin.contract import FindIdentity, OpenReceiver, OpenSender, RtcOptions, Stream
@@ -20,13 +22,14 @@ from grace_transport.aiortc_plugin.negotiation import (
     fits,
     hide,
     is_grace,
+    packet_codec,
     shown,
     sole_entry,
     usable_parameters,
 )
 from grace_transport.aiortc_plugin.routes import Routes
 from grace_transport.aiortc_plugin.stats import extend
-from grace_transport.aiortc_plugin.streams import IncomingStream, NoDecoder, OutgoingStream
+from grace_transport.aiortc_plugin.streams import IncomingStream, NoDecoder, OutgoingStream, PacketsError
 from grace_transport.congestion import find_controller
 from grace_transport.errors import TransportError
 from grace_transport.wire.rtp import TRANSPORT_SEQ_URI
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
         RTCRtpCapabilities,
         RTCRtpCodecCapability,
         RTCRtpCodecParameters,
+        RTCRtpHeaderExtensionParameters,
         RTCRtpReceiveParameters,
         RTCRtpSendParameters,
     )
@@ -53,6 +57,7 @@ class PluginError(TransportError):
     """The plug-in cannot be installed here; the text says why, and what to do."""
 
 
+_logger = logging.getLogger(__name__)
 _routes = Routes()
 _plugin: _Plugin | None = None
 
@@ -171,6 +176,7 @@ class _Plugin:
         self._identity = (options.identity or cast(FindIdentity, find_end("identity")))(options.scheme)
         self.codec = codec_entry(self._identity, [row for rows in codecs.CODECS.values() for row in rows])
         self._extension = extension_entry(codecs.HEADER_EXTENSIONS)
+        self._agreed_codecs: WeakKeyDictionary[RTCRtpSender, list[RTCRtpCodecParameters]] = WeakKeyDictionary()
         self._patches = _Patches()
 
     def restore(self) -> None:
@@ -197,6 +203,8 @@ class _Plugin:
 
         parse, text = SessionDescription.parse, MediaDescription.__str__
         common = rtcpeerconnection.find_common_codecs
+        common_extensions = rtcpeerconnection.find_common_header_extensions
+        agreed = False
 
         def grace_parse(cls: type[SessionDescription], sdp: str) -> SessionDescription:
             return hide(parse.__func__(cls, sdp))  # type: ignore[attr-defined]
@@ -207,11 +215,22 @@ class _Plugin:
         def grace_common(
             local: list[RTCRtpCodecParameters], remote: list[RTCRtpCodecParameters]
         ) -> list[RTCRtpCodecParameters]:
-            return sole_entry(common(local, all_codecs(remote)))
+            nonlocal agreed
+            found = sole_entry(common(local, all_codecs(remote)))
+            agreed = any(is_grace(codec) for codec in found)
+            return found
+
+        def grace_common_extensions(
+            local: list[RTCRtpHeaderExtensionParameters], remote: list[RTCRtpHeaderExtensionParameters]
+        ) -> list[RTCRtpHeaderExtensionParameters]:
+            """aiortc agrees on the extensions of a medium right after its codecs: without GRACE ours is not granted."""
+            found = common_extensions(local, remote)
+            return found if agreed else [row for row in found if row.uri != TRANSPORT_SEQ_URI]
 
         self._patches.replace(SessionDescription, "parse", classmethod(grace_parse))
         self._patches.replace(MediaDescription, "__str__", grace_text)
         self._patches.replace(rtcpeerconnection, "find_common_codecs", grace_common)
+        self._patches.replace(rtcpeerconnection, "find_common_header_extensions", grace_common_extensions)
 
     def _negotiate(self) -> None:
         """Peer connections offer GRACE first, and agree on it with a peer whose entry fits."""
@@ -244,13 +263,19 @@ class _Plugin:
         run_rtp = getattr(RTCRtpSender, internals.SENDER_RUN)
 
         async def grace_send(sender: RTCRtpSender, parameters: RTCRtpSendParameters) -> None:
-            await send(sender, usable_parameters(parameters))
+            usable = usable_parameters(parameters)
+            self._agreed_codecs[sender] = usable.codecs
+            await send(sender, usable)
 
         async def grace_run_rtp(sender: RTCRtpSender, codec: RTCRtpCodecParameters) -> None:
             if is_grace(codec):
-                await self._run(OutgoingStream(sender, codec), sender)
-            else:
-                await run_rtp(sender, codec)
+                try:
+                    await self._run(OutgoingStream(sender, codec), sender)
+                    return
+                except PacketsError as error:
+                    codec = packet_codec(self._agreed_codecs[sender], error.codec_name)
+                    _logger.warning("%s, which GRACE cannot pass on: sending %s", error, codec.name)
+            await run_rtp(sender, codec)
 
         async def grace_get_stats(sender: RTCRtpSender) -> RTCStatsReport:
             report = await get_stats(sender)

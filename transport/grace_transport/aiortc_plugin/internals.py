@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from aiortc import RTCDtlsTransport, RTCRtpReceiver, RTCRtpSender
+    from aiortc import RTCDtlsTransport, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
     from aiortc.mediastreams import MediaStreamTrack
     from aiortc.rtp import HeaderExtensionsMap
 
@@ -143,6 +143,30 @@ class ReceiverInternals:
         if ssrc not in streams:
             streams[ssrc] = StreamStatistics(clock_hz)
         streams[ssrc].add(RtpPacket(sequence_number=seq, timestamp=timestamp, ssrc=ssrc))
+
+
+def bound_gathering(connection: RTCPeerConnection, limit_s: float) -> None:
+    """Let the ICE agents of a peer connection wait for STUN and TURN servers no longer than `limit_s` (aioice: 5 s).
+
+    Where nothing but loopback is up they offer 127.0.0.1, which aioice leaves out: two ends on one machine that has no
+    network still find each other."""
+    for transceiver in connection.getTransceivers():
+        agent = transceiver.sender.transport.transport.iceGatherer._connection
+        if not hasattr(agent.get_component_candidates, "bounded"):
+            bounded = _Bounded(agent.get_component_candidates, limit_s)
+            agent.get_component_candidates = bounded  # type: ignore[method-assign, assignment]
+
+
+class _Bounded:
+    """aioice's way of gathering, with a limit."""
+
+    bounded = True
+
+    def __init__(self, gather: Callable[..., Awaitable[list[Any]]], limit_s: float) -> None:
+        self._gather, self._limit_s = gather, limit_s
+
+    async def __call__(self, component: int, addresses: list[str]) -> list[Any]:
+        return await self._gather(component, addresses or ["127.0.0.1"], timeout=self._limit_s)
 
 
 # aiortc's own streams (VP8, H.264): it alone knows their RTP timestamps, and no public name tells them.

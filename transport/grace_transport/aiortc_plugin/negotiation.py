@@ -120,6 +120,13 @@ def usable_parameters(parameters: RTCRtpSendParameters) -> RTCRtpSendParameters:
     return parameters
 
 
+def packet_codec(agreed: Sequence[RTCRtpCodecParameters], ffmpeg_name: str) -> RTCRtpCodecParameters:
+    """The agreed codec that takes packets of this one (vp8, h264); without one the first beside GRACE, as without the
+    plug-in."""
+    others = [codec for codec in agreed if not is_grace(codec)] or agreed
+    return next((codec for codec in others if codec.name.lower() == ffmpeg_name), others[0])
+
+
 class Extended(Mapping[str, list[Any]]):
     """aiortc's table of codecs or extensions by kind, with rows added to those of video. The table itself stays."""
 

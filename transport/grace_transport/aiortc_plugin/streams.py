@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grace_transport.aiortc_plugin.contract import (
     OpenReceiver,
@@ -30,14 +30,23 @@ from grace_transport.wire.rtcp import RtcpPacket
 from grace_transport.wire.rtp import HEADER_BYTES, TRANSPORT_SEQ_BYTES
 
 if TYPE_CHECKING:
-    from aiortc import RTCRtpReceiver, RTCRtpSender
+    from aiortc import MediaStreamTrack, RTCRtpReceiver, RTCRtpSender
     from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
 NO_TRACK_WAIT_S = 0.02  # between two looks for a track that `replaceTrack` may bring, as aiortc waits
 SHORTEST_INTERVAL_S = 1 / 240  # between two frames of a track that never waits by itself
+REPLACED_WAIT_S = 0.05  # between two looks whether `replaceTrack` has taken a track away whose `recv` is awaited
 MAX_FRAMES = 8  # decoded frames that wait for `track.recv`; for each one more the oldest is dropped
 
 _logger = logging.getLogger(__name__)
+
+
+class PacketsError(Exception):
+    """The track gives packets that are coded already, which GRACE cannot pass on; `codec_name` is ffmpeg's name."""
+
+    def __init__(self, codec_name: str) -> None:
+        super().__init__(f"the track gives packets of {codec_name}")
+        self.codec_name = codec_name
 
 
 class OutgoingStream:
@@ -54,10 +63,14 @@ class OutgoingStream:
         self._loop = asyncio.get_running_loop()
 
     async def run(self, open_end: OpenSender, options: RtcOptions, profile: int) -> None:
-        """Send until the track ends. Never raises, and sets `exited` in the end: `RTCRtpSender.stop` waits for it."""
+        """Send until the track ends, and set `exited` in the end: `RTCRtpSender.stop` waits for it.
+
+        Raises PacketsError, and does not set it, as soon as the track gives a packet: the packet is given back to the
+        track, for another codec's run."""
         from aiortc.mediastreams import MediaStreamError
 
         send_queue: SendQueue | None = None
+        passed_on = False
         try:
             self._inner.started.set()
             send_queue = SendQueue(send_over(self._transport), self._count)
@@ -72,12 +85,18 @@ class OutgoingStream:
                 await self._read_track(self._end, send_queue)
             except MediaStreamError:
                 await self._end.drain()
+        except PacketsError:
+            passed_on = True
+            raise
         except (asyncio.CancelledError, ConnectionError):
             pass
         except Exception:
             _logger.exception("a GRACE stream ended")
         finally:
-            await self._finish(send_queue)
+            await self._close(send_queue)
+            if not passed_on:
+                self._inner.end_track()
+                self._inner.exited.set()
 
     def receive_rtcp(self, packet: RtcpPacket) -> None:
         """Feedback about this stream came; before its end is open it is of no use."""
@@ -96,6 +115,7 @@ class OutgoingStream:
     # -- inside ----------------------------------------------------------------------------------------------------
 
     async def _read_track(self, end: SenderEnd, send_queue: SendQueue) -> None:
+        from av import Packet
         from av import VideoFrame as AvFrame
 
         while not send_queue.broken:
@@ -104,11 +124,26 @@ class OutgoingStream:
                 await asyncio.sleep(NO_TRACK_WAIT_S)
                 continue
             begin_s = self._loop.time()
-            frame = await track.recv()
+            frame = await self._next_of(track)
+            if isinstance(frame, Packet):
+                give_back(track, frame)
+                raise PacketsError(frame.stream.codec_context.name if frame.stream is not None else "an unknown codec")
             if self._inner.enabled and isinstance(frame, AvFrame):
                 end.on_frame(frame)
             # A track that has the next frame at once would starve the loop: aiortc waits for its encoder here.
             await asyncio.sleep(max(0.0, SHORTEST_INTERVAL_S - (self._loop.time() - begin_s)))
+
+    async def _next_of(self, track: MediaStreamTrack) -> Any:
+        """What `recv` gives; None where `replaceTrack` took the track away meanwhile, which may never give anything."""
+        receiving = asyncio.ensure_future(track.recv())
+        try:
+            while self._inner.track is track:
+                done, _ = await asyncio.wait([receiving], timeout=REPLACED_WAIT_S)
+                if done:
+                    return receiving.result()
+        finally:
+            receiving.cancel()
+        return None
 
     def _count(self, data: bytes) -> None:
         from aiortc import clock
@@ -117,7 +152,7 @@ class OutgoingStream:
         payload_bytes = len(data) - HEADER_BYTES - TRANSPORT_SEQ_BYTES - padding
         self._inner.count_sent(clock.current_ntp_time(), rtp_timestamp(self._clock.now_us()), payload_bytes)
 
-    async def _finish(self, send_queue: SendQueue | None) -> None:
+    async def _close(self, send_queue: SendQueue | None) -> None:
         try:
             if self._end is not None:
                 await self._end.close()
@@ -125,9 +160,16 @@ class OutgoingStream:
                 await send_queue.close()
         except Exception:
             _logger.exception("a GRACE stream did not end cleanly")
-        finally:
-            self._inner.end_track()
-            self._inner.exited.set()
+
+
+def give_back(track: MediaStreamTrack, received: object) -> None:
+    """Let the next `recv` of a track return what was received from it; after that it is as it was."""
+
+    async def once() -> Any:
+        del track.recv  # the attribute of the instance, which hides the method
+        return received
+
+    track.recv = once  # type: ignore[method-assign]
 
 
 class NoDecoder:

@@ -55,6 +55,8 @@ def load_settings(kind: type[S], flags: Mapping[str, object], file: Path | None 
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0]) if first["loc"] else ""
         source = f"--{name.replace('_', '-')}"
+        if name in kind.model_fields and kind.model_fields[name].default == ():  # a flag that may be repeated
+            source = source.removesuffix("s")
         if name not in given and name in from_environment:
             source = f"{prefix}{name.upper()} in the environment"
         elif name not in given and name in written:

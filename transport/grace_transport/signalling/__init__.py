@@ -9,6 +9,7 @@ from grace_transport.signalling.errors import (
     PeerUnreachableError,
     SignallingError,
 )
+from grace_transport.signalling.ice import IceServer, check_ice_servers, parse_ice_server
 from grace_transport.signalling.messages import Answer, Fault, Offer
 from grace_transport.signalling.server import Caller, CallHandler, SignallingServer
 from grace_transport.signalling.tokens import TOKEN_VARIABLE, find_token
@@ -20,6 +21,7 @@ __all__ = [
     "Caller",
     "Fault",
     "GarbledReplyError",
+    "IceServer",
     "Offer",
     "OfferRefusedError",
     "PeerUnavailableError",
@@ -28,7 +30,9 @@ __all__ = [
     "SignallingError",
     "SignallingServer",
     "base_url",
+    "check_ice_servers",
     "find_token",
     "is_loopback",
     "parse_host_port",
+    "parse_ice_server",
 ]
