@@ -1,30 +1,33 @@
-"""Compiled ANS coding of symbols by rows of cumulative frequencies, bit for bit as constriction's AnsCoder does it.
+"""Asymmetric numeral systems (ANS) over rows of cumulative frequencies, compiled; bit for bit what constriction's
+AnsCoder does.
 
-A stack of 32-bit words under a 64-bit state, 24-bit frequencies. What is coded is first recorded in decoding order, as
-(row, symbol) pairs, and then pushed in reverse; row RAW is a plain 16-bit number.
+ANS (Duda, "Asymmetric numeral systems", 2013) keeps a whole message in one integer. To code a symbol that has
+frequency f of 2^24 and cumulative frequency c, the state x becomes (x div f)·2^24 + c + (x mod f): it grows by the
+factor 2^24 / f, which is the symbol's ideal code length. Decoding reads the symbol off the low 24 bits and undoes the
+step. What was coded last therefore comes out first: the coder is a stack. The state here has 64 bits, with 32-bit words
+of the stack below it; a word moves between the two when the state gets too large or too small.
+
+To let a decoder work in its natural order, the encoder first records its symbols in decoding order, as (row, symbol)
+pairs, and then codes them in reverse. Row RAW stands for a plain 16-bit number. All arithmetic is in integers.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from grace_codec.runtime.jit import compiled
+from grace_codec.runtime.jit import Array1, Input1, Input2, compiled
 
-Array = Any
-Integer = Any  # 64 bits
-
-PRECISION = 24
+PRECISION = 24  # bits of a frequency
 RAW = -1
 _RAW_BITS = 16
 
 
-@compiled("i8(in i4[:,::1], i8, in i8[:,::1], u4[::1])")
-def push(records: Array, count: Integer, cumulative: Array, words: Array) -> Integer:
-    """Code the first `count` records, the last one first, onto an empty stack; returns the number of words.
+@compiled
+def encode(records: Input2[np.int32], count: int, cumulative: Input2[np.int64], words: Array1[np.uint32]) -> int:
+    """Code the first `count` records, the last one first, onto an empty stack. Returns the number of words.
 
-    cumulative: (rows, symbols + 1); words: room for count + 2."""
+    records: (at least count, 2) rows and symbols; cumulative: (rows, symbols + 1), from 0 to 2^24; words: room for
+    count + 2."""
     state = np.uint64(0)
     size = 0
     for k in range(count - 1, -1, -1):
@@ -47,9 +50,9 @@ def push(records: Array, count: Integer, cumulative: Array, words: Array) -> Int
     return size
 
 
-@compiled("void(in u4[::1], u8[::1])")
-def open_stack(words: Array, stack: Array) -> None:
-    """stack: (2,) the state, and how many words lie below it."""
+@compiled
+def open_stack(words: Input1[np.uint32], stack: Array1[np.uint64]) -> None:
+    """Begin to decode. stack: (2,) becomes the state and the number of words that lie below it."""
     size = len(words)
     stack[0] = np.uint64(0)
     for _ in range(2):
@@ -59,8 +62,10 @@ def open_stack(words: Array, stack: Array) -> None:
     stack[1] = np.uint64(size)
 
 
-@compiled("void(in u4[::1], u8[::1], u8, u8)")
-def _drop(words: Array, stack: Array, remainder: Integer, width: Integer) -> None:
+@compiled
+def _drop(words: Input1[np.uint32], stack: Array1[np.uint64], remainder: np.uint64, width: np.uint64) -> None:
+    """Undo the coding of a symbol of frequency `width`; remainder: the state's low bits less the symbol's cumulative
+    frequency."""
     state = (stack[0] >> np.uint64(PRECISION)) * width + remainder
     if state < np.uint64(1 << 32) and stack[1] > np.uint64(0):
         stack[1] -= np.uint64(1)
@@ -68,9 +73,9 @@ def _drop(words: Array, stack: Array, remainder: Integer, width: Integer) -> Non
     stack[0] = state
 
 
-@compiled("i8(in u4[::1], u8[::1], in i8[:,::1], i8)")
-def pop(words: Array, stack: Array, cumulative: Array, row: Integer) -> Integer:
-    """The next symbol under a row of frequencies."""
+@compiled
+def decode(words: Input1[np.uint32], stack: Array1[np.uint64], cumulative: Input2[np.int64], row: int) -> int:
+    """The next symbol under a row of frequencies. Any words decode to something: past their end they read as zeros."""
     quantile = np.int64(stack[0] & np.uint64((1 << PRECISION) - 1))
     symbol = 0
     while cumulative[row, symbol + 1] <= quantile:
@@ -80,10 +85,10 @@ def pop(words: Array, stack: Array, cumulative: Array, row: Integer) -> Integer:
     return symbol
 
 
-@compiled("i8(in u4[::1], u8[::1])")
-def pop_raw(words: Array, stack: Array) -> Integer:
+@compiled
+def decode_raw(words: Input1[np.uint32], stack: Array1[np.uint64]) -> int:
     """The next plain 16-bit number."""
     quantile = np.int64(stack[0] & np.uint64((1 << PRECISION) - 1))
     shift = PRECISION - _RAW_BITS
     _drop(words, stack, np.uint64(quantile & ((1 << shift) - 1)), np.uint64(1 << shift))
-    return quantile >> shift
+    return int(quantile >> shift)

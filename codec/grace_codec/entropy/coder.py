@@ -13,9 +13,9 @@ import numpy.typing as npt
 from grace_codec.entropy import motion as vectors
 from grace_codec.entropy.latents import Latents, ReceivedLatents
 from grace_codec.entropy.mapping import mapping
-from grace_codec.entropy.residual import Flags, Planes, ResidualCoder, Values, layouts, merge, split
-from grace_codec.entropy.scales import ScaleChooser, pop_scales, push_scales
-from grace_codec.entropy.symbols import Popper, Pusher, models, pop_runs, push_runs, sort_runs
+from grace_codec.entropy.residual import Flags, ResidualCoder, ResidualPlanes, Values, layouts, merge, split
+from grace_codec.entropy.scales import ScaleChooser, decode_scales, encode_scales
+from grace_codec.entropy.symbols import SymbolDecoder, SymbolEncoder, decode_values, encode_values, models, sort_batches
 from grace_codec.entropy.tables import Integers, Tables
 
 
@@ -29,7 +29,7 @@ class Geometry:
     packets: int
 
 
-def statistics(planes: Planes, tables: Tables) -> npt.NDArray[np.float64]:
+def statistics(planes: ResidualPlanes, tables: Tables) -> npt.NDArray[np.float64]:
     """(channels, 3): elements, non-zeros, sum of magnitudes. All that the cost of a channel depends on."""
     rows = []
     for plane, channels in ((planes.luma, tables.luma), (planes.chroma, tables.channels - tables.luma)):
@@ -58,15 +58,15 @@ class LatentCoder:
         planes = split(latents.residual, self.tables.luma)
         base = self.base(latents.level)
         scales = self._chooser.choose(statistics(planes, self.tables), base, packets)
-        pushers = [Pusher() for _ in range(packets)]
-        for pusher in pushers:
-            push_scales(pusher, self.tables, scales, base)
+        encoders = [SymbolEncoder() for _ in range(packets)]
+        for encoder in encoders:
+            encode_scales(encoder, self.tables, scales, base)
         if latents.motion.any():
-            self._push_motion(pushers, latents.motion)
+            self._encode_motion(encoders, latents.motion)
         words = self._residual.encode(planes, layouts(self.tables, height, width, packets), scales.classes)
-        return tuple(pusher.to_bytes(last) for pusher, last in zip(pushers, words, strict=True))
+        return tuple(encoder.to_bytes(last) for encoder, last in zip(encoders, words, strict=True))
 
-    def _push_motion(self, pushers: list[Pusher], motion: Values) -> None:
+    def _encode_motion(self, encoders: list[SymbolEncoder], motion: Values) -> None:
         _, height, width = motion.shape
         flat = motion.reshape(2, -1).astype(np.int32)
 
@@ -74,24 +74,26 @@ class LatentCoder:
             contexts: Integers, layer: vectors.Layer, component: int, predicted: vectors.Vectors
         ) -> vectors.Vectors:
             true: vectors.Vectors = flat[component, layer.vector]
-            push_runs(pushers, sort_runs(layer.packet, contexts), (true - predicted).astype(np.int16), self._motion)
+            encode_values(
+                encoders, sort_batches(layer.packet, contexts), (true - predicted).astype(np.int16), self._motion
+            )
             return true
 
-        vectors.walk(height, width, len(pushers), code)
+        vectors.walk(height, width, len(encoders), code)
 
     def decode(self, streams: Streams[int, bytes], geometry: Geometry, moving: bool) -> ReceivedLatents:
         """Whatever subset of streams arrived: their elements; zero and False elsewhere. Never raises for their bytes.
 
         `moving`: whether the frame has motion at all (a bit of the packet header)."""
-        poppers = {j: Popper(stream) for j, stream in streams.items()}
+        decoders = {j: SymbolDecoder(stream) for j, stream in streams.items()}
         received = np.zeros(geometry.packets, np.bool_)
         received[list(streams)] = True
-        scales = {j: pop_scales(popper, self.tables, self.base(geometry.level)) for j, popper in poppers.items()}
+        scales = {j: decode_scales(decoder, self.tables, self.base(geometry.level)) for j, decoder in decoders.items()}
         motion_mask, residual_mask = self._masks(geometry.height, geometry.width, received)
         motion = np.zeros(motion_mask.shape, np.int16)
-        if moving and poppers:
-            motion = np.where(motion_mask, self._pop_motion(poppers, geometry, received), motion)
-        residual = self._pop_residual(poppers, geometry, scales)
+        if moving and decoders:
+            motion = np.where(motion_mask, self._decode_motion(decoders, geometry, received), motion)
+        residual = self._decode_residual(decoders, geometry, scales)
         return ReceivedLatents(motion, residual, motion_mask, residual_mask, geometry.level)
 
     def subset(self, latents: Latents, received: Flags) -> ReceivedLatents:
@@ -112,22 +114,24 @@ class LatentCoder:
         motion_mask = received[mapping(1, height, width, len(received)).packet()].repeat(2, 0)
         places = layouts(self.tables, height, width, len(received))
         luma, chroma = (received.take(place.mapping.packet()).astype(np.int16).reshape(-1) for place in places)
-        return motion_mask, merge(Planes(luma, chroma), self.tables.luma, height, width).astype(np.bool_)
+        return motion_mask, merge(ResidualPlanes(luma, chroma), self.tables.luma, height, width).astype(np.bool_)
 
-    def _pop_motion(self, poppers: dict[int, Popper], geometry: Geometry, received: Flags) -> Values:
+    def _decode_motion(self, decoders: dict[int, SymbolDecoder], geometry: Geometry, received: Flags) -> Values:
         def code(
             contexts: Integers, layer: vectors.Layer, component: int, predicted: vectors.Vectors
         ) -> vectors.Vectors:
             mine = np.flatnonzero(received[layer.packet])
             values = predicted.copy()
-            values[mine] += pop_runs(poppers, sort_runs(layer.packet[mine], contexts[mine]), self._motion)
+            values[mine] += decode_values(decoders, sort_batches(layer.packet[mine], contexts[mine]), self._motion)
             return values.astype(np.int16).astype(np.int32)
 
         return vectors.walk(geometry.height, geometry.width, geometry.packets, code)
 
-    def _pop_residual(self, poppers: dict[int, Popper], geometry: Geometry, scales: dict[int, Integers]) -> Values:
+    def _decode_residual(
+        self, decoders: dict[int, SymbolDecoder], geometry: Geometry, scales: dict[int, Integers]
+    ) -> Values:
         places = layouts(self.tables, geometry.height, geometry.width, geometry.packets)
         luma, chroma = (np.zeros(place.mapping.channels * place.area, np.int16) for place in places)
-        words = {j: popper.rest() for j, popper in poppers.items()}
-        self._residual.decode(words, Planes(luma, chroma), places, scales)
-        return merge(Planes(luma, chroma), self.tables.luma, geometry.height, geometry.width)
+        words = {j: decoder.rest() for j, decoder in decoders.items()}
+        self._residual.decode(words, ResidualPlanes(luma, chroma), places, scales)
+        return merge(ResidualPlanes(luma, chroma), self.tables.luma, geometry.height, geometry.width)

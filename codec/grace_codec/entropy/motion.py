@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from grace_codec.entropy import vector_kernels as kernels
+from grace_codec.entropy import motion_kernels as kernels
 from grace_codec.entropy.mapping import mapping
 
 Vectors = npt.NDArray[np.int32]

@@ -1,10 +1,21 @@
-"""The residual of a frame in n packets, element by element. Owns components and groups; the walk itself is compiled
-(kernels/residual.py), the same one for both ends and for fitting.
+"""The residual of a frame in n packets. Owns components and groups; the walk over a packet is compiled
+(residual_kernels.py), the same one for encoder, decoder and fitting.
 
-Luma first, then chroma; in each the channels with the largest means first, in groups. The first groups are coded
-element by element. The others are sparse: one symbol tells for a strip of up to six elements (one packet, one
-position) which is the first that is not zero; then come its value and, one by one, the elements after it. Symbols of a
-group go by table, then in the order of channels and positions (strips: of six channels, then positions).
+A quantized residual is mostly zeros, and where it is not, magnitudes cluster: a moving edge fills neighbouring
+positions and many frequencies at once. Three methods turn that into bits saved.
+
+- *Context modelling.* The frequency table of an element is chosen by its channel's class and by the magnitudes of the
+  same packet that are decoded already in its neighbourhood (contexts.py). Both ends see the same neighbours, so that
+  nothing is sent for it (backward adaptation); no other packet is looked at, so that any packet can be lost.
+- *Order.* Luma goes before chroma, and in each the channels of the largest mean magnitude first, in groups: what is
+  certain to be busy tells where the others are busy.
+- *Zero runs.* Outside the first groups most elements are zero, and coding each by itself wastes time and the fraction
+  of a bit that a short code cannot save. Up to six elements of one position form a run: one symbol says which is the
+  first *significant* one, that is not zero, or that none is. Its value follows, from tables without zero, and then the
+  elements after it one by one. JPEG's zero runs and the significance maps of H.264 and H.265 use the same idea.
+
+Within a group all run symbols come first, then all first values, then all elements after them; each of these by table,
+then in the order of channels and positions (runs: of six channels, then positions).
 """
 
 from __future__ import annotations
@@ -20,6 +31,7 @@ from grace_codec.entropy import ans
 from grace_codec.entropy import residual_kernels as kernels
 from grace_codec.entropy.contexts import EXPECTED_BUCKET, OBSERVED_BUCKET, Layout, layout
 from grace_codec.entropy.tables import ALPHABET, CHROMA, LUMA, RATIO_BUCKETS, Integers, Tables
+from grace_codec.runtime.jit import read_only
 from grace_codec.runtime.thread_pool import in_parts
 
 Values = npt.NDArray[np.int16]
@@ -27,14 +39,14 @@ Flags = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.uint32]
 Records = npt.NDArray[np.int32]
 
-DENSE_GROUPS = (2, 0)  # groups without strips, of luma and of chroma
+DENSE_GROUPS = (2, 0)  # groups that are coded element by element, of luma and of chroma
 
-_NO_WORDS, _NO_RECORDS = np.zeros(0, np.uint32), np.zeros((0, 2), np.int32)
-_NOTHING_SEEN = np.zeros((0, 0, 0), np.int64)
+_NO_WORDS, _NO_RECORDS = read_only(np.zeros(0, np.uint32)), np.zeros((0, 2), np.int32)
+_NO_COUNTS = np.zeros((0, 0, 0), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
-class Planes:
+class ResidualPlanes:
     """The residual by component: luma (frequencies, 2H, 2W), chroma (2·frequencies, H, W), each flattened."""
 
     luma: Values
@@ -44,15 +56,15 @@ class Planes:
         return self.luma if component == LUMA else self.chroma
 
 
-def split(residual: Values, luma: int) -> Planes:
+def split(residual: Values, luma: int) -> ResidualPlanes:
     """(4·luma + chroma, H, W) with four sub-blocks per luma frequency -> planes of their own."""
     _, height, width = residual.shape
     blocks = residual[: 4 * luma].reshape(luma, 2, 2, height, width)
     shuffled = np.ascontiguousarray(blocks.transpose(0, 3, 1, 4, 2)).reshape(-1)
-    return Planes(shuffled, residual[4 * luma :].reshape(-1).copy())
+    return ResidualPlanes(shuffled, residual[4 * luma :].reshape(-1).copy())
 
 
-def merge(planes: Planes, luma: int, height: int, width: int) -> Values:
+def merge(planes: ResidualPlanes, luma: int, height: int, width: int) -> Values:
     """The inverse of `split`, for any dtype."""
     blocks = planes.luma.reshape(luma, height, 2, width, 2).transpose(0, 2, 4, 1, 3)
     chroma = planes.chroma.reshape(-1, height, width)
@@ -65,33 +77,26 @@ def layouts(tables: Tables, height: int, width: int, n: int) -> tuple[Layout, La
     return luma, layout(tables.channels - tables.luma, height, width, n)
 
 
-class _Channels(NamedTuple):
-    """A component's channels as the walk wants them: numbered from 0, in coding order, cut into groups at `bounds`."""
-
-    order: Integers
-    bounds: Integers
-    dense: int
-    adjust: Integers  # (2, 256)
-    scales: slice  # of all channels' classes
-
-
-def _channels(tables: Tables, component: int) -> _Channels:
-    first, last = ((0, tables.luma), (tables.luma, tables.channels))[component]
-    groups = tables.groups[component]
+def _component_tables(tables: Tables, component: int) -> kernels.ComponentTables:
+    """A component's part of the tables as the walk wants it: channels numbered from 0."""
+    first, groups = (0, tables.luma)[component], tables.groups[component]
     order = np.array([c - first for group in groups for c in group], np.int64)
     bounds = np.cumsum([0, *map(len, groups)], dtype=np.int64)
-    adjust = np.ascontiguousarray(tables.adjust[component].reshape(2, -1))
-    return _Channels(order, bounds, DENSE_GROUPS[component], adjust, slice(first, last))
+    return kernels.ComponentTables(
+        read_only(order), read_only(bounds), DENSE_GROUPS[component],
+        read_only(tables.adjust[component].reshape(2, -1)), read_only(tables.mean),
+        read_only(EXPECTED_BUCKET), read_only(OBSERVED_BUCKET),
+    )  # fmt: skip
 
 
 def _cumulative(tables: Tables) -> Integers:
-    """All rows of the residual's tables as sums of frequencies from 0, in the kernel's order."""
-    rows = np.full((kernels.RUNS + len(tables.run), ALPHABET + 1), 1 << ans.PRECISION, np.int64)
+    """All rows of the residual's tables as sums of frequencies from 0, in the order of the kernels."""
+    rows = np.full((kernels.ZERO_RUN + len(tables.zero_run), ALPHABET + 1), 1 << ans.PRECISION, np.int64)
     rows[:, 0] = 0
     for first, table in (
         (kernels.RESIDUAL, tables.residual),
-        (kernels.LEADING, tables.leading),
-        (kernels.RUNS, tables.run),
+        (kernels.SIGNIFICANT, tables.significant),
+        (kernels.ZERO_RUN, tables.zero_run),
     ):
         rows[first : first + len(table), 1 : table.shape[1] + 1] = table.cumsum(1)
     return rows
@@ -101,92 +106,101 @@ class ResidualCoder:
     """Codes the residual with one profile's tables. Packets know nothing of each other."""
 
     def __init__(self, tables: Tables) -> None:
-        self._mean = np.ascontiguousarray(tables.mean)
-        self._cumulative = _cumulative(tables)
-        self._channels = _channels(tables, LUMA), _channels(tables, CHROMA)
+        self._cumulative = read_only(_cumulative(tables))
+        self._tables = _component_tables(tables, LUMA), _component_tables(tables, CHROMA)
         self._scratch = _Scratch()
 
-    def encode(self, planes: Planes, places: tuple[Layout, Layout], scales: Integers) -> list[Words]:
+    def encode(self, planes: ResidualPlanes, places: tuple[Layout, Layout], scales: Integers) -> list[Words]:
         """Each packet's words, of a stack that holds the residual alone. scales: class of each channel, −1: empty."""
-        out = [_NO_WORDS] * places[0].mapping.n
+        out: list[Words] = [_NO_WORDS] * places[0].mapping.n
 
         def some_packets(first: int, last: int) -> None:
-            records, words, _ = self._scratch.room(places)
+            memory = self._scratch.room(places)
             for j in range(first, last):
-                count = self._visit(j, planes, places, scales, records)
-                out[j] = words[: ans.push(records, count, self._cumulative, words)].copy()
+                count = self._visit(j, planes, places, scales, self._recorder(memory.records), memory.work)
+                out[j] = memory.words[: ans.encode(memory.records, count, self._cumulative, memory.words)].copy()
 
         in_parts(some_packets, len(out))
         return out
 
     def decode(
-        self, words: dict[int, Words], planes: Planes, places: tuple[Layout, Layout], scales: dict[int, Integers]
+        self,
+        words: dict[int, Words],
+        planes: ResidualPlanes,
+        places: tuple[Layout, Layout],
+        scales: dict[int, Integers],
     ) -> None:
         """Fill in the elements of these packets, each with its own scales. Never raises for the words."""
         packets = list(words)
 
         def some_packets(first: int, last: int) -> None:
+            work = self._scratch.room(places).work
             for j in packets[first:last]:
-                self._visit(j, planes, places, scales[j], words=words[j])
+                self._visit(j, planes, places, scales[j], self._decoder(words[j]), work)
 
         in_parts(some_packets, len(packets))
 
     def record(
-        self, planes: Planes, places: tuple[Layout, Layout], scales: Integers
+        self, planes: ResidualPlanes, places: tuple[Layout, Layout], scales: Integers
     ) -> tuple[Records, tuple[Integers, Integers]]:
-        """For fitting: all symbols as (row of the kernel's table, symbol); and for each component (2, 2, 256): by
-        whether a non-zero came before, the sum of magnitudes and of their classes' means (1/4096), by bucket."""
-        seen = [np.zeros((2, 2, RATIO_BUCKETS**2), np.int64) for _ in range(2)]
+        """For fitting: all symbols as (row of the kernels' table, symbol), RAW ones among them; and counts of luma and
+        of chroma, (2, 2, 256) each, as `residual_kernels.code_packet` makes them."""
+        luma, chroma = np.zeros((2, 2, 2, RATIO_BUCKETS**2), np.int64)
         found = []
-        records = self._scratch.room(places)[0]
+        memory = self._scratch.room(places)
         for j in range(places[0].mapping.n):
-            found.append(records[: self._visit(j, planes, places, scales, records, seen=seen)].copy())
-        return np.concatenate(found), (seen[LUMA], seen[CHROMA])
+            coder = self._recorder(memory.records)
+            recorded = self._visit(j, planes, places, scales, coder, memory.work, (luma, chroma))
+            found.append(memory.records[:recorded].copy())
+        return np.concatenate(found), (luma, chroma)
+
+    def _recorder(self, records: Records) -> kernels.SymbolCoder:
+        """An encoder of one packet."""
+        return kernels.SymbolCoder(
+            False, _NO_WORDS, np.zeros(2, np.uint64), records, np.zeros(1, np.int64), self._cumulative
+        )
+
+    def _decoder(self, words: Words) -> kernels.SymbolCoder:
+        stack = np.zeros(2, np.uint64)
+        ans.open_stack(words, stack)
+        return kernels.SymbolCoder(True, read_only(words), stack, _NO_RECORDS, np.zeros(1, np.int64), self._cumulative)
 
     def _visit(
         self,
         j: int,
-        planes: Planes,
+        planes: ResidualPlanes,
         places: tuple[Layout, Layout],
         scales: Integers,
-        records: Records = _NO_RECORDS,
-        words: Words | None = None,
-        seen: list[Integers] | None = None,
+        coder: kernels.SymbolCoder,
+        work: Records,
+        counts: tuple[Integers, Integers] = (_NO_COUNTS, _NO_COUNTS),
     ) -> int:
-        """Visit the elements of packet j in coding order; with `words`: decode them, else record them."""
-        decoding, stack = words is not None, np.zeros(2, np.uint64)
-        if words is None:
-            words = _NO_WORDS
-        ans.open_stack(words, stack)
-        work = self._scratch.room(places)[2]
-        recorded = 0
-        magnitudes = np.zeros(0, np.int32)
-        expected = np.zeros(places[0].mapping.n, np.int64)
-        for component, (place, mine) in enumerate(zip(places, self._channels, strict=True)):
-            where, fine = place.mapping, magnitudes
-            magnitudes, totals = np.zeros((2, place.area), np.int32)
-            if component == CHROMA:
-                kernels.pool(fine, where.height, where.width, magnitudes, totals)
-                expected[:] = 4 * int(expected.sum()) // where.n
-            recorded = kernels.component(
-                decoding, place.phase[j], where.height, where.width, where.phase_of, mine.order, mine.bounds,
-                mine.dense, np.ascontiguousarray(scales[mine.scales]), place.spread, mine.adjust, self._mean,
-                EXPECTED_BUCKET, OBSERVED_BUCKET, planes[component], magnitudes, totals, expected, self._cumulative,
-                words, stack, records, recorded, work, seen[component] if seen else _NOTHING_SEEN,
-            )  # fmt: skip
-        return recorded
+        """Visit the elements of packet j in coding order. Returns the number of symbols recorded."""
+        luma, chroma = places
+        kernels.code_packet(
+            coder, luma.packet(j), chroma.packet(j), *self._tables, scales, planes.luma, planes.chroma, work, *counts
+        )
+        return int(coder.recorded[0])
+
+
+class _Memory(NamedTuple):
+    """Records of one packet (of each element at most a run, a value and an escape), its words, and the walk's work."""
+
+    records: Records
+    words: Words
+    work: Records
 
 
 class _Scratch(threading.local):
     """Memory of each thread, which grows with the largest packet so far."""
 
     def __init__(self) -> None:
-        self._held: tuple[Records, Words, Records] | None = None
+        self._memory: _Memory | None = None
 
-    def room(self, places: tuple[Layout, Layout]) -> tuple[Records, Words, Records]:
-        """Records of one packet (of each element at most a strip, value and escape), its words, the walk's work."""
+    def room(self, places: tuple[Layout, Layout]) -> _Memory:
+        """Memory for any packet of these layouts; its contents are undefined."""
         size = max(256, 3 * sum(place.elements for place in places))
-        if self._held is None or len(self._held[0]) < size:
+        if self._memory is None or len(self._memory.records) < size:
             work = np.empty((7, size), np.int32)
-            self._held = np.empty((size, 2), np.int32), np.empty(size + 2, np.uint32), work
-        return self._held
+            self._memory = _Memory(np.empty((size, 2), np.int32), np.empty(size + 2, np.uint32), work)
+        return self._memory

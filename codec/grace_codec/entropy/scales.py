@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from grace_codec.entropy.symbols import Popper, Pusher, models
+from grace_codec.entropy.symbols import SymbolDecoder, SymbolEncoder, models
 from grace_codec.entropy.tables import CLASSES, EMPTY_CONTEXTS, PRECISION, SCALE_DELTAS, SCALE_STEP, Integers, Tables
 
 OFFSETS = 21  # −10..10 steps: 2^(±20/3) around the prior
@@ -94,30 +94,30 @@ def _empty_context(base: Integers) -> Integers:
     return base * EMPTY_CONTEXTS // CLASSES
 
 
-def push_scales(pusher: Pusher, tables: Tables, symbols: Scales, base: Integers) -> None:
+def encode_scales(encoder: SymbolEncoder, tables: Tables, symbols: Scales, base: Integers) -> None:
     """Count of channels, flags by context, changes."""
-    pusher.push(np.array([len(symbols.empty)], np.int32), models(_uniform(tables.channels + 1))[0])
+    encoder.add(np.array([len(symbols.empty)], np.int32), models(_uniform(tables.channels + 1))[0])
     context = _empty_context(base[tables.order[: len(symbols.empty)]])
     for row, table in enumerate(models(tables.empty)):
         if (hit := context == row).any():
-            pusher.push(symbols.empty[hit], table)
+            encoder.add(symbols.empty[hit], table)
     if symbols.changes.size:
-        pusher.push(symbols.changes, models(tables.scale)[0])
+        encoder.add(symbols.changes, models(tables.scale)[0])
 
 
-def pop_scales(popper: Popper, tables: Tables, base: Integers) -> Integers:
-    """(channels,) classes as `push_scales` was given them. Whatever the bytes, classes are in range."""
-    count = int(popper.pop(models(_uniform(tables.channels + 1))[0], 1)[0])
+def decode_scales(decoder: SymbolDecoder, tables: Tables, base: Integers) -> Integers:
+    """(channels,) classes as `encode_scales` was given them. Whatever the bytes, classes are in range."""
+    count = int(decoder.decode(models(_uniform(tables.channels + 1))[0], 1)[0])
     channels = tables.order[:count]
     context = _empty_context(base[channels])
     empty = np.zeros(count, np.int32)
     for row, table in enumerate(models(tables.empty)):
         if (hit := context == row).any():
-            empty[hit] = popper.pop(table, int(hit.sum()))
+            empty[hit] = decoder.decode(table, int(hit.sum()))
     coded = channels[empty == 0]
     scales = np.full(tables.channels, -1, np.int64)
     if coded.size:
-        offsets = np.cumsum(popper.pop(models(tables.scale)[0], coded.size).astype(np.int64) - _REACH)
+        offsets = np.cumsum(decoder.decode(models(tables.scale)[0], coded.size).astype(np.int64) - _REACH)
         scales[coded] = np.clip(base[coded] + SCALE_STEP * offsets, 0, CLASSES - 1)
     return scales
 

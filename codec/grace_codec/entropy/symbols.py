@@ -1,12 +1,13 @@
-"""Signed integers as symbols of an ANS coder, one call per run of equal tables. Owns escapes and the byte form of the
-coder's words; refuses to know what the integers mean.
+"""Signed integers as symbols of an ANS coder (ans.py says what that is), here constriction's, which takes a batch of
+symbols under one table per call. Owns escapes and the byte form of the coder's words; refuses to know what the integers
+mean.
 
-The coder is a stack (last in, first out): the encoder collects runs in decoding order and pushes them in reverse.
+The coder is a stack (last in, first out): the encoder collects batches in decoding order and codes them in reverse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -61,31 +62,34 @@ def _fold_table() -> Values:
 _FOLD = _fold_table()
 
 
-class Pusher:
-    """Collects runs of symbols in decoding order; `to_bytes` codes them."""
+class SymbolEncoder:
+    """Collects batches of symbols in decoding order; `to_bytes` codes them."""
 
     def __init__(self) -> None:
-        self.runs: list[tuple[Values, Model]] = []
+        self.batches: list[tuple[Values, Model]] = []
 
-    def push(self, symbols: Values, model: Model) -> None:
-        self.runs.append((symbols, model))
+    def add(self, symbols: Values, model: Model) -> None:
+        """Queue symbols, all under one model."""
+        self.batches.append((symbols, model))
 
     def to_bytes(self, last: npt.NDArray[np.uint32] | None = None) -> bytes:
-        """last: words of a stack that is to be decoded after these runs."""
+        """The packet's stream: words in little-endian order without trailing zero bytes. last: words of a stack that is
+        to be decoded after these batches."""
         coder = constriction.stream.stack.AnsCoder(last)
-        for symbols, table in reversed(self.runs):
+        for symbols, table in reversed(self.batches):
             coder.encode_reverse(symbols, table)
         return bytes(coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0"))
 
 
-class Popper:
-    """Decodes runs in the order in which `Pusher` collected them. Never raises for the bytes it was given."""
+class SymbolDecoder:
+    """Decodes batches in the order in which `SymbolEncoder` collected them. Never raises for the bytes it was given."""
 
     def __init__(self, data: bytes) -> None:
         data = data.rstrip(b"\0")  # an ANS stream never ends in a zero byte; constriction insists
         words = np.frombuffer(data + b"\0" * (-len(data) % 4), "<u4").astype(np.uint32)
         self._coder = constriction.stream.stack.AnsCoder(words)
-        self.pop = self._coder.decode  # (model, count) -> symbols
+        self.decode: Callable[[Model, int], Values] = self._coder.decode
+        """(model, count) to the next `count` symbols, all under one model. Called hundreds of times per frame."""
 
     def rest(self) -> npt.NDArray[np.uint32]:
         """The words of what is not decoded yet."""
@@ -98,59 +102,61 @@ class Popper:
 
 
 @dataclass(frozen=True, slots=True)
-class Runs:
+class Batches:
     """Elements of several packets, sorted so that those that share packet and table are neighbours."""
 
     order: npt.NDArray[np.int64]  # element indices by packet, table, index
-    packets: list[int]  # of each run
+    packets: list[int]  # of each batch
     tables: list[int]
-    bounds: list[int]  # run r is order[bounds[r] : bounds[r + 1]]
+    bounds: list[int]  # batch r is order[bounds[r] : bounds[r + 1]]
 
 
-def sort_runs(packets: npt.NDArray[np.integer], tables: npt.NDArray[np.integer]) -> Runs:
-    """Runs of elements by their packet and table, both below 256."""
+def sort_batches(packets: npt.NDArray[np.integer], tables: npt.NDArray[np.integer]) -> Batches:
+    """Batches of elements by their packet and table, both below 256."""
     key = (packets.astype(np.uint16) << 8) | tables.astype(np.uint16)
     order = np.argsort(key, kind="stable")  # a radix sort for 16-bit keys
     keys = key.take(order)
     starts = np.flatnonzero(keys[1:] != keys[:-1]) + 1
     firsts = keys[np.concatenate([[0], starts])] if keys.size else keys
     bounds = [0, *starts.tolist(), len(keys)] if keys.size else [0]
-    return Runs(order, (firsts >> 8).tolist(), (firsts & 255).tolist(), bounds)
+    return Batches(order, (firsts >> 8).tolist(), (firsts & 255).tolist(), bounds)
 
 
-def push_runs(
-    pushers: Sequence[Pusher],
-    runs: Runs,
+def encode_values(
+    encoders: Sequence[SymbolEncoder],
+    batches: Batches,
     values: npt.NDArray[np.int16],
     table: tuple[Model, ...],
 ) -> None:
     """Queue these values, each in its packet under its table; escapes follow per packet as raw 16-bit numbers."""
-    symbols = fold(values).take(runs.order)
-    for j, t, start, stop in zip(runs.packets, runs.tables, runs.bounds, runs.bounds[1:], strict=False):
-        pushers[j].runs.append((symbols[start:stop], table[t]))
-    for j, where in _escapes(runs, symbols):
-        pushers[j].push((values[runs.order[where]].astype(np.int32)) & 0xFFFF, _RAW)
+    symbols = fold(values).take(batches.order)
+    for j, t, start, stop in zip(batches.packets, batches.tables, batches.bounds, batches.bounds[1:], strict=False):
+        encoders[j].batches.append((symbols[start:stop], table[t]))
+    for j, where in _escapes(batches, symbols):
+        encoders[j].add((values[batches.order[where]].astype(np.int32)) & 0xFFFF, _RAW)
 
 
-def pop_runs(poppers: Mapping[int, Popper], runs: Runs, table: tuple[Model, ...]) -> npt.NDArray[np.int16]:
-    """The values that `push_runs` queued, in element order."""
-    symbols = np.empty(len(runs.order), np.int32)
-    for j, t, start, stop in zip(runs.packets, runs.tables, runs.bounds, runs.bounds[1:], strict=False):
-        symbols[start:stop] = poppers[j].pop(table[t], stop - start)
+def decode_values(
+    decoders: Mapping[int, SymbolDecoder], batches: Batches, table: tuple[Model, ...]
+) -> npt.NDArray[np.int16]:
+    """The values that `encode_values` queued, in element order."""
+    symbols = np.empty(len(batches.order), np.int32)
+    for j, t, start, stop in zip(batches.packets, batches.tables, batches.bounds, batches.bounds[1:], strict=False):
+        symbols[start:stop] = decoders[j].decode(table[t], stop - start)
     found = _UNFOLD.take(symbols)
-    for j, where in _escapes(runs, symbols):
-        found[where] = poppers[j].pop(_RAW, len(where)).astype(np.uint16).astype(np.int16)
+    for j, where in _escapes(batches, symbols):
+        found[where] = decoders[j].decode(_RAW, len(where)).astype(np.uint16).astype(np.int16)
     values = np.empty(len(symbols), np.int16)
-    values[runs.order] = found
+    values[batches.order] = found
     return values
 
 
-def _escapes(runs: Runs, symbols: Values) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+def _escapes(batches: Batches, symbols: Values) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
     """(packet, positions among the sorted symbols) for each packet with escapes."""
     if not symbols.size or int(symbols.max()) < ESCAPE:
         return
     where = np.flatnonzero(symbols == ESCAPE)
-    run = np.searchsorted(np.array(runs.bounds), where, side="right") - 1
-    owner = np.array(runs.packets)[run]
+    batch = np.searchsorted(np.array(batches.bounds), where, side="right") - 1
+    owner = np.array(batches.packets)[batch]
     for j in np.unique(owner).tolist():
         yield j, where[owner == j]

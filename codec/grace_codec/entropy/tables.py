@@ -1,6 +1,6 @@
 """The integers that an entropy coder of one profile runs on. Owns their file; refuses to compute any at run time.
 
-All probabilities are 24-bit integer frequencies. They are fitted once (`entropy/fit.py`), written as integers, and
+All probabilities are 24-bit integer frequencies. They are fitted once (`training/fit.py`), written as integers, and
 never derived from floats again: two machines that read the same file code the same bits.
 """
 
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +26,8 @@ UNIT_CLASS = 12 * PER_OCTAVE  # the class of mean magnitude 1; class 0 is 2^-12
 LARGEST = 40  # largest magnitude with a symbol of its own; beyond: escape
 ALPHABET = 2 * LARGEST + 2  # 0, +1, -1, +2, -2, ..., escape
 RATIO_BUCKETS = 16  # buckets of observed, and of expected, magnitude in the neighbourhood
-RUN = 6  # elements at most in a strip, of which the first that is not zero is named by one symbol
-RUN_CLASSES = RUN * CLASSES  # by length of the strip and class
+MAX_RUN = 6  # elements of a zero run, at most
+RUN_CLASSES = MAX_RUN * CLASSES  # by length of the zero run and class
 MOTION_CONTEXTS = 54
 LARGEST_STEP = 64  # of a context, in classes; arithmetic on classes is in 8 bits
 LUMA, CHROMA = 0, 1
@@ -44,8 +44,8 @@ class Tables:
     chroma U and V."""
 
     residual: Integers  # (CLASSES, ALPHABET) frequencies, each row sums to 2^24
-    run: Integers  # (RUN_CLASSES, RUN + 1) frequencies of nothing, or the first non-zero being the 1st, 2nd, ...
-    leading: Integers  # (CLASSES, ALPHABET) frequencies of a value that is known not to be zero
+    zero_run: Integers  # (RUN_CLASSES, MAX_RUN + 1) frequencies of all zero, or the first non-zero being the 1st, …
+    significant: Integers  # (CLASSES, ALPHABET) frequencies of a value that is known not to be zero
     motion: Integers  # (MOTION_CONTEXTS, ALPHABET) frequencies
     scale: Integers  # (1, SCALE_DELTAS) frequencies
     empty: Integers  # (EMPTY_CONTEXTS, 2) frequencies of not empty, empty
@@ -88,14 +88,14 @@ class Tables:
         return np.asarray(((2 * mixed + unit) // (2 * unit)).clip(0, CLASSES - 1), np.int64)
 
     def dumps(self) -> str:
-        fields = {k: v.tolist() for k, v in vars(self).items() if isinstance(v, np.ndarray) and k in _SHAPES}
+        fields = {_KEYS.get(k, k): v.tolist() for k, v in vars(self).items() if k in _SHAPES}
         return json.dumps({"format": FORMAT, **fields, "groups": self.groups}, separators=(",", ":"))
 
 
 _SHAPES: dict[str, tuple[int | None, ...]] = {
     "residual": (CLASSES, ALPHABET),
-    "run": (RUN_CLASSES, RUN + 1),
-    "leading": (CLASSES, ALPHABET),
+    "zero_run": (RUN_CLASSES, MAX_RUN + 1),
+    "significant": (CLASSES, ALPHABET),
     "motion": (MOTION_CONTEXTS, ALPHABET),
     "scale": (1, SCALE_DELTAS),
     "empty": (EMPTY_CONTEXTS, 2),
@@ -105,11 +105,14 @@ _SHAPES: dict[str, tuple[int | None, ...]] = {
 }
 
 
-_FREQUENCIES = ("residual", "run", "leading", "motion", "scale", "empty")
+_KEYS = {"zero_run": "run", "significant": "leading"}
+"""Names in the file where they differ: part of its checksum."""
+
+_FREQUENCIES = ("residual", "zero_run", "significant", "motion", "scale", "empty")
 
 
-def _array(raw: dict[str, Any], name: str) -> Integers:
-    array = np.array(raw[name])
+def _array(raw: Mapping[str, object], name: str) -> Integers:
+    array = np.array(raw[_KEYS.get(name, name)])
     shape = _SHAPES[name]
     if (
         array.dtype.kind != "i"

@@ -16,7 +16,7 @@ from grace_codec.entropy.contexts import EXPECTED_EDGES, OBSERVED_EDGES
 from grace_codec.entropy.latents import Latents
 from grace_codec.entropy.motion import Layer, Vectors
 from grace_codec.entropy.motion import walk as walk_motion
-from grace_codec.entropy.residual import Planes, ResidualCoder, layouts, split
+from grace_codec.entropy.residual import ResidualCoder, ResidualPlanes, layouts, split
 from grace_codec.entropy.scales import ScaleChooser, Scales, magnitude_bits
 from grace_codec.entropy.symbols import fold
 from grace_codec.entropy.tables import (
@@ -25,11 +25,11 @@ from grace_codec.entropy.tables import (
     EMPTY_CONTEXTS,
     LARGEST,
     LARGEST_STEP,
+    MAX_RUN,
     MOTION_CONTEXTS,
     PER_OCTAVE,
     PRECISION,
     RATIO_BUCKETS,
-    RUN,
     RUN_CLASSES,
     SCALE_DELTAS,
     UNIT_CLASS,
@@ -78,18 +78,18 @@ def _plain_adjust() -> Floats:
     return np.asarray(((observed[None] + 0.3) / (expected[:, None] + 0.3)) ** 0.8)
 
 
-def _run(mean: Floats) -> Floats:
-    """(RUN_CLASSES, RUN + 1): a strip of equal Laplace elements that are zero with probability 1 − t."""
+def _zero_run(mean: Floats) -> Floats:
+    """(RUN_CLASSES, MAX_RUN + 1): a zero run of equal Laplace elements that are zero with probability 1 − t."""
     zero = laplace(mean)[:, :1]
-    column = np.arange(RUN)
+    column = np.arange(MAX_RUN)
     rows = []
-    for length in range(1, RUN + 1):
+    for length in range(1, MAX_RUN + 1):
         first = np.where(column < length, zero**column * (1 - zero), 1e-9)
         rows.append(np.concatenate([zero**length, first], 1))
     return np.concatenate(rows)
 
 
-def _leading(probabilities: Floats) -> Floats:
+def _significant(probabilities: Floats) -> Floats:
     """Given that the value is not zero."""
     rest = probabilities.copy()
     rest[:, 0] = 1e-9
@@ -104,8 +104,8 @@ def start(luma: int, chroma: int, levels: int, prior: Integers | None = None) ->
     change = 2.0 ** -np.abs(np.arange(SCALE_DELTAS) - SCALE_DELTAS // 2)
     return Tables(
         residual=to_frequencies(laplace(mean / 4096)),
-        run=to_frequencies(_run(mean / 4096)),
-        leading=to_frequencies(_leading(laplace(mean / 4096))),
+        zero_run=to_frequencies(_zero_run(mean / 4096)),
+        significant=to_frequencies(_significant(laplace(mean / 4096))),
         motion=to_frequencies(laplace(np.full(MOTION_CONTEXTS, 0.5))),
         scale=to_frequencies(change[None]),
         empty=to_frequencies(np.full((EMPTY_CONTEXTS, 2), 0.5)),
@@ -121,7 +121,7 @@ def _groups(order: Sequence[int], sizes: Sequence[int]) -> tuple[tuple[int, ...]
     return tuple(tuple(int(c) for c in part) for part in parts if len(part))
 
 
-def packets_for(planes: Planes, tables: Tables, payload_bytes: int = 1100) -> int:
+def packets_for(planes: ResidualPlanes, tables: Tables, payload_bytes: int = 1100) -> int:
     """How many packets a frame like this travels in, by its channel-only ideal size."""
     return max(2, int(np.ceil(ideal_bits(statistics(planes, tables)) * 0.85 / 8 / payload_bytes)))
 
@@ -156,7 +156,7 @@ def fit(frames: Sequence[Latents], luma: int, levels: int, fine_levels: int) -> 
 class Sample:
     """A frame with its residual by component."""
 
-    def __init__(self, frame: Latents, planes: Planes, tables: Tables) -> None:
+    def __init__(self, frame: Latents, planes: ResidualPlanes, tables: Tables) -> None:
         self.frame, self.planes = frame, planes
         self.rows = statistics(planes, tables)
         self.packets = packets_for(planes, tables)
@@ -202,7 +202,7 @@ class _Count:
 
     def __init__(self, tables: Tables) -> None:
         self._tables, self._coder = tables, ResidualCoder(tables)
-        self._symbols = np.zeros((kernels.RUNS + RUN_CLASSES, ALPHABET))  # of all three tables
+        self._symbols = np.zeros((kernels.ZERO_RUN + RUN_CLASSES, ALPHABET))  # of all three tables
         self._seen, self._expected = np.zeros((2, 2, 2, RATIO_BUCKETS**2))
 
     def add(self, sample: Sample, fine_levels: int) -> None:
@@ -222,11 +222,11 @@ class _Count:
         prior = PRIOR_STRENGTH * prior / prior.sum(1, keepdims=True)
         ratio = (self._seen + 4 * _plain_adjust().ravel()) / (self._expected + 4)
         steps = np.clip(np.round(PER_OCTAVE * np.log2(ratio)), -LARGEST_STEP, LARGEST_STEP).astype(np.int64)
-        residual, leading, run = np.split(self._symbols, [kernels.LEADING, kernels.RUNS])
+        residual, significant, run = np.split(self._symbols, [kernels.SIGNIFICANT, kernels.ZERO_RUN])
         return {
             "residual": to_frequencies(_symmetric(residual) + prior),
-            "run": to_frequencies(run[:, : RUN + 1] + 0.2 * PRIOR_STRENGTH * _run(mean)),
-            "leading": to_frequencies(_symmetric(leading) + 0.2 * PRIOR_STRENGTH * _leading(prior)),
+            "zero_run": to_frequencies(run[:, : MAX_RUN + 1] + 0.2 * PRIOR_STRENGTH * _zero_run(mean)),
+            "significant": to_frequencies(_symmetric(significant) + 0.2 * PRIOR_STRENGTH * _significant(prior)),
             "adjust": steps.reshape(2, 2, RATIO_BUCKETS, RATIO_BUCKETS),
         }
 

@@ -19,9 +19,9 @@ RECORDS = st.lists(
 )
 
 
-def pushed(records: np.ndarray) -> np.ndarray:
+def encoded(records: np.ndarray) -> np.ndarray:
     words = np.empty(len(records) + 2, np.uint32)
-    return words[: ans.push(records, len(records), CUMULATIVE, words)]
+    return words[: ans.encode(records, len(records), CUMULATIVE, words)]
 
 
 @given(RECORDS)
@@ -29,7 +29,7 @@ def test_words_are_those_of_constriction(records: list[tuple[int, int]]) -> None
     coder = constriction.stream.stack.AnsCoder()
     for row, symbol in reversed(records):
         coder.encode_reverse(np.array([symbol], np.int32), MODELS[row])
-    assert np.array_equal(pushed(np.array(records, np.int32).reshape(-1, 2)), coder.get_compressed())
+    assert np.array_equal(encoded(np.array(records, np.int32).reshape(-1, 2)), coder.get_compressed())
 
 
 @given(st.lists(st.integers(-1, 1), max_size=200), st.lists(st.integers(0, 2**32 - 1), max_size=20))
@@ -40,5 +40,5 @@ def test_any_words_decode_as_constriction_decodes_them(rows: list[int], stream: 
     coder, stack = constriction.stream.stack.AnsCoder(words), np.zeros(2, np.uint64)
     ans.open_stack(words, stack)
     for row in rows:
-        mine = ans.pop_raw(words, stack) if row == ans.RAW else ans.pop(words, stack, CUMULATIVE, row)
+        mine = ans.decode_raw(words, stack) if row == ans.RAW else ans.decode(words, stack, CUMULATIVE, row)
         assert mine == coder.decode(MODELS[row], 1)[0]

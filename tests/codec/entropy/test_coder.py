@@ -145,7 +145,7 @@ def test_fitting_gives_the_golden_tables() -> None:
     assert np.array_equal(fitted.adjust, golden.adjust)
     assert np.array_equal(fitted.prior, golden.prior)
     assert fitted.groups == golden.groups
-    for name in ("residual", "run", "leading", "motion", "scale", "empty"):
+    for name in ("residual", "zero_run", "significant", "motion", "scale", "empty"):
         assert np.abs(getattr(fitted, name) - getattr(golden, name)).max() <= 16, name
 
 

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from grace_codec.entropy.symbols import Popper, Pusher, fold, model, models, pop_runs, push_runs, sort_runs
+from grace_codec.entropy.symbols import (
+    SymbolDecoder,
+    SymbolEncoder,
+    decode_values,
+    encode_values,
+    fold,
+    model,
+    models,
+    sort_batches,
+)
 from grace_codec.training.fit import laplace, to_frequencies
 
 TABLE = to_frequencies(laplace(np.array([0.05, 0.6, 8.0])))
@@ -40,21 +49,23 @@ def test_fold_orders_by_magnitude_and_escapes_beyond_40() -> None:
 def test_any_values_come_back_from_any_packets(values: np.ndarray, packets: int, seed: int) -> None:
     draw = np.random.default_rng(seed)
     owner, table = draw.integers(0, packets, len(values)), draw.integers(0, 3, len(values))
-    pushers = [Pusher() for _ in range(packets)]
-    push_runs(pushers, sort_runs(owner, table), values, models(TABLE))
-    poppers = {j: Popper(pusher.to_bytes()) for j, pusher in enumerate(pushers)}
-    assert np.array_equal(pop_runs(poppers, sort_runs(owner, table), models(TABLE)), values)
-    assert all(popper.exhausted for popper in poppers.values())
+    encoders = [SymbolEncoder() for _ in range(packets)]
+    encode_values(encoders, sort_batches(owner, table), values, models(TABLE))
+    decoders = {j: SymbolDecoder(encoder.to_bytes()) for j, encoder in enumerate(encoders)}
+    assert np.array_equal(decode_values(decoders, sort_batches(owner, table), models(TABLE)), values)
+    assert all(decoder.exhausted for decoder in decoders.values())
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_make_the_decoder_raise(data: bytes) -> None:
-    popper = Popper(data)
-    runs = sort_runs(np.zeros(500, np.uint8), np.arange(500) % 3)
-    assert len(pop_runs({0: popper}, runs, models(TABLE))) == 500
+    decoder = SymbolDecoder(data)
+    batches = sort_batches(np.zeros(500, np.uint8), np.arange(500) % 3)
+    assert len(decode_values({0: decoder}, batches, models(TABLE))) == 500
 
 
 def test_zeros_before_anything_else_cost_nothing() -> None:
-    pusher = Pusher()
-    push_runs([pusher], sort_runs(np.zeros(9, np.uint8), np.zeros(9, np.uint8)), np.zeros(9, np.int16), models(TABLE))
-    assert pusher.to_bytes() == b""
+    encoder = SymbolEncoder()
+    encode_values(
+        [encoder], sort_batches(np.zeros(9, np.uint8), np.zeros(9, np.uint8)), np.zeros(9, np.int16), models(TABLE)
+    )
+    assert encoder.to_bytes() == b""

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import threading
 from itertools import count
-from typing import Any
 
-import numba
-import numpy as np
 import pytest
 
-from grace_codec.runtime import jit, thread_pool
+from grace_codec.runtime import thread_pool
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -54,24 +51,3 @@ def test_tasks_that_divide_their_work_do_not_wait_for_each_other(monkeypatch: py
     for task in [thread_pool.BackgroundTask(meet_and_divide) for _ in range(2)]:
         task.result()
     assert sorted(done) == sorted([*range(10)] * 2)
-
-
-def test_where_nothing_can_be_kept_loops_are_compiled_at_every_start(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    really = numba.njit
-
-    def read_only(*args: Any, cache: bool = False, **options: Any) -> Any:
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return really(*args, **options)
-
-    monkeypatch.setattr(numba, "njit", read_only)
-    monkeypatch.setattr(jit, "_announced", [])
-
-    def first(values: Any) -> Any:
-        return values[0]
-
-    kept_nowhere = jit.compiled("i8(in i8[::1])")(first)
-    assert kept_nowhere(np.array([21])) == 21
-    assert "at every start, because cannot cache function" in capsys.readouterr().err

@@ -1,27 +1,33 @@
-"""Compiled prediction of motion vectors from the layer above (entropy/motion.py). Integers only."""
+"""Compiled prediction of motion vectors from the layer above (motion.py). Integers only."""
 
 from __future__ import annotations
 
-from typing import Any
+import numpy as np
 
-from grace_codec.runtime.jit import compiled
-
-Array = Any
-Integer = Any  # 64 bits
+from grace_codec.runtime.jit import Array1, Array2, Input1, Input2, compiled
 
 
-@compiled("i8(i8)")
-def _spread_bucket(spread: Integer) -> Integer:
+@compiled
+def _spread_bucket(spread: int) -> int:
     """How far three vectors are apart, in quarter pels: 0, up to 2, up to 6, up to 16, more."""
     return (spread > 0) + (spread > 2) + (spread > 6) + (spread > 16)
 
 
-@compiled("void(in i8[:,::1], in i8[::1], i8, in i4[:,::1], i4[:,::1], i4[:,::1], i8[::1])")
+@compiled
 def predict(
-    parents: Array, coded: Array, band: Integer, above: Array, here: Array, medians: Array, contexts: Array
+    parents: Input2[np.int64],
+    coded: Input1[np.int64],
+    band: int,
+    above: Input2[np.int32],
+    here: Array2[np.int32],
+    medians: Array2[np.int32],
+    contexts: Array1[np.int64],
 ) -> None:
-    """parents: (3, blocks) indices into `above` (2, blocks there); coded: blocks. Results: here (2, blocks) is what the
-    own parent has; medians (2, coded) those of the three; contexts (coded,) of the x components."""
+    """Predict the vectors of one layer. parents: (3, blocks) indices into `above` (2, blocks there); coded: the blocks
+    whose vectors are coded; band: the layer's size class.
+
+    Results: here (2, blocks), the vectors of each block's own parent; medians (2, coded), those of its three parents;
+    contexts (coded,), of the x components."""
     for b in range(parents.shape[1]):
         here[0, b], here[1, b] = above[0, parents[0, b]], above[1, parents[0, b]]
     for k in range(len(coded)):
