@@ -1,4 +1,4 @@
-"""Which frame size and rate this machine, and this bitrate, can bear: down after 1.5 s of overload, up after 3 s.
+"""Which frame size and frame rate this machine and this bitrate can bear.
 
 Pure policy: it is told encoding times, skipped frames and bitrates, and answers with an operating point. Refuses to
 know clocks, codecs and pixels.
@@ -9,6 +9,12 @@ concluded from a few frames. Overload is that over 1.5 s or more the *median* fr
 interval, or that a tenth of the frames came while the encoder was busy. (libwebrtc's OveruseFrameDetector, for which
 more than 85 % is too much, smooths for the same reason.) Once there is room, the point returns within seconds, at once
 as far up as the median allows; each try that fails doubles the wait before the next (libwebrtc: 10 s, then doubled).
+
+A bitrate is judged by the bits per pixel that it gives. Where they are too few, the frame rate falls at once, because a
+lower one costs nothing: the budget of a frame is its share of a second. A smaller frame costs a key frame, so it waits
+for two seconds of too little, unless there is less than 70 % of what its size needs at the lowest frame rate. Upwards
+it goes as far as the bitrate of the last seconds allows with a quarter to spare, so that the saw teeth of congestion
+control change nothing. (libwebrtc's QualityScaler does the same by the quantizer that it sees.)
 
 The order of operating points is that of libwebrtc's balanced degradation preference: the smaller the frame, the fewer
 frames per second are accepted before it shrinks again.
@@ -38,7 +44,11 @@ STALE_ENCODES: Final = 2  # after a change: frames of the old size are still on 
 FIRST_WAIT_US: Final = 3_000_000  # after a change; one window, so that nothing from before it counts
 LONGEST_WAIT_US: Final = 3_600_000_000
 PROBATION_US: Final = 30_000_000  # a higher point that is left sooner was a failed try
-RICH: Final = 1.5  # times the bits per pixel wanted, before a bitrate may raise the point
+RICH: Final = 1.25  # times the bitrate wanted, before the point rises; one back-off of GCC's (0.85) is less
+CLIFF: Final = 0.7  # of what a size needs at its lowest frame rate: with less, a key frame is worth it at once
+SIZE_DOWN_US: Final = 2_000_000  # of too little, before the size falls, and from one change of size to the next
+SIZE_UP_US: Final = 5_000_000  # the same upwards
+HALF_AGAIN: Final = 0.5  # of the bitrate at the last change of size: with less, the next one need not wait
 
 _SCALES: Final = (1, 3 / 4, 1 / 2, 3 / 8, 1 / 4, 3 / 16, 1 / 8, 3 / 32, 1 / 16)  # as libwebrtc: by 3/4 and 2/3 in turn
 _RATES: Final = (60.0, 50.0, 40.0, 30.0, 25.0, 20.0, 15.0, 12.5, 10.0, 7.5, 5.0)
@@ -96,12 +106,12 @@ class OperatingPointChanged:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far down it may go. `min_bits_per_pixel`: with less for a pixel of a frame, fewer pixels look better
-    (measured with grace-lite: docs/call.md)."""
+    """How far down it may go. `min_bits_per_pixel`: with less for a pixel of a frame, fewer frames or
+    fewer pixels look better (measured with grace-lite: docs/call.md)."""
 
     min_side_px: int = 96
     min_fps: float = 5.0
-    min_bits_per_pixel: float = 0.02
+    min_bits_per_pixel: float = 0.025
 
 
 class Adaptation:
@@ -115,6 +125,8 @@ class Adaptation:
         self._encodes: deque[tuple[int, int]] = deque()  # when, how long
         self._skips: deque[int] = deque()
         self._bitrates: deque[tuple[int, int]] = deque()
+        self._starved_from: int | None = None  # the rung before a low bitrate lowered it; the machine bore that one
+        self._resized: tuple[int, int] | None = None  # when a bitrate last changed the size, and that bitrate
         self._stale = 0
         self._moved_us = 0
         self._tried_from: int | None = None  # the rung before, if the last change was upwards: on probation
@@ -170,6 +182,7 @@ class Adaptation:
     def on_bitrate(self, bitrate_bps: int, now_us: int) -> None:
         """The network gives so much; call it at every change and now and then."""
         self._bitrates.append((now_us, max(bitrate_bps, 0)))
+        self._forget_bitrates(now_us)
         self._decide(now_us)
 
     # -- inside ----------------------------------------------------------------------------------------------------
@@ -181,19 +194,22 @@ class Adaptation:
             self._tried_from = None
         if (why := self._overload()) is not None:
             self._lower(why, now_us)
-        elif (why := self._starvation(now_us)) is not None:
-            self._lower_for_bitrate(why, now_us)
+        elif (rung := self._lower_rung_for_bitrate(now_us)) is not None:
+            self._lower_for_bitrate(rung, now_us)
         elif (rung := self._higher(now_us)) is not None:
             self._raise(rung, now_us)
 
     def _forget(self, now_us: int) -> None:
-        """Keep the window, but at least what a decision needs; bitrates: the newest one from before it as well."""
+        """Keep the window of encoding times, but at least as many as a decision needs."""
         oldest_us = now_us - WINDOW_US
         while len(self._encodes) > ENOUGH_ENCODES and self._encodes[0][0] < oldest_us:
             self._encodes.popleft()
         while self._skips and self._skips[0] < oldest_us:
             self._skips.popleft()
-        while len(self._bitrates) > 1 and self._bitrates[1][0] <= oldest_us:
+
+    def _forget_bitrates(self, now_us: int) -> None:
+        """Keep those that were in force at any time in the last SIZE_UP_US."""
+        while len(self._bitrates) > 1 and self._bitrates[1][0] <= now_us - SIZE_UP_US:
             self._bitrates.popleft()
 
     def _overload(self) -> str | None:
@@ -207,14 +223,36 @@ class Adaptation:
             return f"{skips} of {skips + encodes} frames came while the encoder was busy"
         return None
 
-    def _starvation(self, now_us: int) -> str | None:
-        """Too few bits for a pixel, and that for a whole window."""
-        if not self._bitrates or self._bitrates[0][0] > now_us - WINDOW_US:
+    def _lower_rung_for_bitrate(self, now_us: int) -> int | None:
+        """The rung that a bitrate too low for the present one asks for, as far as it may change now, or None.
+
+        A lower frame rate costs nothing and answers at once. A smaller size waits for SIZE_DOWN_US of evidence, unless
+        the bitrate is so far below what the present size needs that a key frame is the smaller evil."""
+        if not self._bitrates or self._bitrates[-1][1] >= self._wanted_bps(self.point):
             return None
-        best_bps = max(bps for _, bps in self._bitrates)
-        if best_bps >= self._wanted_bps(self.point):
-            return None
-        return f"{best_bps / 1000:.0f} kbit/s are too few for {self.point}"
+        newest_bps = self._bitrates[-1][1]
+        last = self._last_of_size()
+        wanted = self._first(self._rung, lambda point: self._wanted_bps(point) <= newest_bps)
+        rung = wanted if wanted <= last or self._may_shrink(self._wanted_bps(self._ladder[last]), now_us) else last
+        return rung if rung > self._rung else None
+
+    def _last_of_size(self) -> int:
+        """The rung of the present size with the lowest frame rate."""
+        return max(rung for rung, point in enumerate(self._ladder) if point.pixels == self.point.pixels)
+
+    def _may_shrink(self, least_bps: float, now_us: int) -> bool:
+        """Whether a smaller size is due: `least_bps` is what the present size needs at its lowest frame rate."""
+        newest_bps, since_us = self._bitrates[-1][1], now_us - SIZE_DOWN_US
+        rested = self._resized is None or self._resized[0] <= since_us
+        if newest_bps < CLIFF * least_bps:
+            return rested or (self._resized is not None and newest_bps < HALF_AGAIN * self._resized[1])
+        return rested and self._bitrates[0][0] <= since_us and max(self._in_force(since_us)) < least_bps
+
+    def _in_force(self, since_us: int) -> Iterator[int]:
+        """Bitrates that were in force at any time from `since_us` on."""
+        for index, (_, bps) in enumerate(self._bitrates):
+            if index + 1 == len(self._bitrates) or self._bitrates[index + 1][0] > since_us:
+                yield bps
 
     def _lower(self, why: str, now_us: int) -> None:
         if self._rung == len(self._ladder) - 1:
@@ -234,12 +272,12 @@ class Adaptation:
         for rung in range(self._rung + 1):
             self._wait_us[rung] = max(wait_us, self._wait_for(rung))
 
-    def _lower_for_bitrate(self, why: str, now_us: int) -> None:
-        best_bps = max(bps for _, bps in self._bitrates)
-        rung = self._first(self._rung + 1, lambda point: self._wanted_bps(point) <= best_bps)
-        if rung != self._rung:
-            self._move(rung, now_us)
-            self._tell(why, now_us)
+    def _lower_for_bitrate(self, rung: int, now_us: int) -> None:
+        before, best = self.point, self._rung if self._starved_from is None else self._starved_from
+        self._move(rung, now_us)
+        self._starved_from = best
+        self._note_size(before, now_us)
+        self._tell(f"{self._bitrates[-1][1] / 1000:.0f} kbit/s are too few for {before}", now_us)
 
     def _higher(self, now_us: int) -> int | None:
         """The highest rung above the present one that may be tried and is expected to leave room, or None."""
@@ -248,26 +286,43 @@ class Adaptation:
         us_per_pixel = self._typical_us() / self.point.pixels
         for rung, point in enumerate(self._ladder[: self._rung]):
             waited = now_us - self._moved_us >= self._wait_for(rung)
-            if waited and us_per_pixel * point.pixels <= RAISE * point.interval_us and self._is_rich(point):
+            roomy = us_per_pixel * point.pixels <= RAISE * point.interval_us
+            if waited and roomy and self._is_rich(point, now_us):
                 return rung
         return None
 
-    def _is_rich(self, point: OperatingPoint) -> bool:
-        return not self._bitrates or min(bps for _, bps in self._bitrates) >= RICH * self._wanted_bps(point)
+    def _is_rich(self, point: OperatingPoint, now_us: int) -> bool:
+        """Whether the bitrate was more than enough for `point`, for a whole window; longer where the size changes."""
+        if not self._bitrates:
+            return True
+        grows = point.pixels != self.point.pixels
+        if grows and self._resized is not None and now_us - self._resized[0] < SIZE_UP_US:
+            return False
+        since_us = now_us - (SIZE_UP_US if grows else WINDOW_US)
+        return min(self._in_force(since_us)) >= RICH * self._wanted_bps(point)
 
     def _raise(self, rung: int, now_us: int) -> None:
-        why = f"encoder needs only {_of_interval(self._typical_us(), self.point)}"
-        before = self._rung
+        before, best = self.point, self._starved_from
+        good = self._rung if best is None else best
+        why = f"encoder needs only {_of_interval(self._typical_us(), before)}"
         self._move(rung, now_us)
-        self._tried_from = before
+        if best is not None:
+            why = f"{self._bitrates[-1][1] / 1000:.0f} kbit/s are enough again"
+            self._starved_from = best if rung > best else None
+            self._note_size(before, now_us)
+        self._tried_from = good if rung < good else None
         self._tell(why, now_us)
+
+    def _note_size(self, before: OperatingPoint, now_us: int) -> None:
+        if self.point.pixels != before.pixels:
+            self._resized = now_us, self._bitrates[-1][1]
 
     def _move(self, rung: int, now_us: int) -> None:
         self._rung = rung
         self._encodes.clear()
         self._skips.clear()
         self._stale = STALE_ENCODES
-        self._tried_from = None
+        self._tried_from = self._starved_from = None
         self._moved_us = now_us
 
     def _tell(self, why: str, now_us: int) -> None:

@@ -1,4 +1,4 @@
-"""The laws of adaptation: bounds, order, no oscillation under constant load, busy moments, recovery.
+"""The laws of adaptation: bounds, order, no oscillation under constant load or bitrate, busy moments, recovery.
 
 Encoders have a stated cost and time is an argument: no real time passes."""
 
@@ -23,6 +23,7 @@ from grace_sender.live.adaptation import (
 
 HD = OperatingPoint(1280, 720, 30.0)
 TALK = OperatingPoint(640, 360, 25.0)
+TALK_NEEDS_BPS = 86_400  # 0.025 bit per pixel of 640x360 at 15 fps, the lowest frame rate of that size
 S = 1_000_000
 
 sources = st.builds(
@@ -308,31 +309,151 @@ def test_any_history_stays_on_the_ladder_and_every_change_is_told(history: list[
 # -- bitrate ---------------------------------------------------------------------------------------------------------
 
 
-def test_bitrate_that_stays_low_makes_the_frame_smaller() -> None:
+def call(
+    adaptation: Adaptation, rate_bps: Callable[[float], float], seconds: float, start_us: int = 0
+) -> list[OperatingPointChanged]:
+    """Frames at the point's rate, encoded in no time; `rate_bps` says what the network gives at a second of the call,
+    and is told with each frame."""
+    changes: list[OperatingPointChanged] = []
+    now_us = start_us
+    while now_us < start_us + seconds * S:
+        adaptation.on_encoded(1_000, now_us)
+        adaptation.on_bitrate(round(rate_bps(now_us / S)), now_us)
+        changes += iter(adaptation.next_event, None)
+        now_us += adaptation.point.interval_us
+    return changes
+
+
+def constant(bps: float) -> Callable[[float], float]:
+    return lambda _: bps
+
+
+def settled(bps: float) -> Adaptation:
+    """In a call whose first ten seconds had this rate."""
     adaptation = Adaptation(TALK)
-    adaptation.on_bitrate(40_000, 0)
+    call(adaptation, constant(bps), 10)
+    return adaptation
+
+
+def sizes(start: OperatingPoint, changes: Sequence[OperatingPointChanged]) -> list[int]:
+    """When the frame size changed, in microseconds."""
+    points = [start, *(change.point for change in changes)]
+    return [
+        change.at_us
+        for (before, _), change in zip(pairwise(points), changes, strict=True)
+        if change.point.pixels != before.pixels
+    ]
+
+
+@settings(max_examples=50)
+@given(st.integers(10_000, 2_000_000))
+def test_rate_that_halves_in_one_step_is_answered_by_the_second_frame(bps: int) -> None:
+    """Unless half of it gives the point 0.025 bit per pixel still, or there is no lower one."""
+    adaptation = settled(bps)
+    before = adaptation.point
+    changes = call(adaptation, constant(bps / 2), 2 / before.fps, 11 * S)
+    if bps / 2 < 0.025 * before.pixels * before.fps and before != adaptation.points[-1]:
+        assert changes[0].at_us <= 11 * S + before.interval_us
+        assert changes[0].point.pixels * changes[0].point.fps < before.pixels * before.fps
+    else:
+        assert changes == []
+
+
+@pytest.mark.parametrize(
+    ("bps", "answer"), [(280_000, "640x360 at 20 fps"), (200_000, "640x360 at 15 fps"), (144_000, "640x360 at 15 fps")]
+)
+def test_first_answer_to_a_rate_that_halves_is_a_lower_frame_rate(bps: int, answer: str) -> None:
+    adaptation = settled(bps)
+    [change] = call(adaptation, constant(bps / 2), 0.08, 11 * S)
+    assert str(change.point) == answer
+    assert change.reason == f"{bps / 2000:.0f} kbit/s are too few for 640x360 at 25 fps: {answer}"
+
+
+# -- bitrate ---------------------------------------------------------------------------------------------------------
+
+
+def test_lower_frame_rate_comes_first_and_a_smaller_frame_after_two_seconds_of_too_little() -> None:
+    adaptation = settled(1_000_000)
+    low_bps = 0.8 * TALK_NEEDS_BPS
+    changes = call(adaptation, constant(low_bps), 5, 10 * S)
+    first, second = changes
+    assert str(first.point) == "640x360 at 15 fps"
+    assert second.point.pixels < first.point.pixels
+    assert 2 * S <= second.at_us - 10 * S <= 2.2 * S
+
+
+def test_less_than_seventy_percent_of_what_the_size_needs_makes_the_frame_smaller_at_once() -> None:
+    adaptation = settled(1_000_000)
+    changes = call(adaptation, constant(0.65 * TALK_NEEDS_BPS), 0.1, 10 * S)
+    assert [change.at_us for change in changes] == [10 * S]
+    assert changes[0].point.pixels < TALK.pixels
+
+
+def test_dip_of_one_and_a_half_seconds_costs_no_key_frame() -> None:
+    adaptation = settled(1_000_000)
+    dip_bps = 0.75 * TALK_NEEDS_BPS
+    changes = call(adaptation, lambda s: dip_bps if 12 <= s < 13.5 else 1_000_000, 20, 10 * S)
+    assert changes
+    assert sizes(TALK, changes) == []
     assert adaptation.point == TALK
-    adaptation.on_bitrate(40_000, 3_000_000)
-    assert str(adaptation.point) == "480x270 at 15 fps"
-    event = adaptation.next_event()
-    assert event is not None
-    assert event.reason == "40 kbit/s are too few for 640x360 at 25 fps: 480x270 at 15 fps"
 
 
-def test_short_dip_of_the_bitrate_changes_nothing() -> None:
-    adaptation = Adaptation(TALK)
-    for second in range(20):
-        adaptation.on_bitrate(20_000 if second % 3 else 400_000, second * S)
+@pytest.mark.parametrize("low_bps", [10_000, 30_000, 60_000, 100_000])
+@pytest.mark.parametrize("seconds", [1, 4, 20])
+def test_it_recovers_within_ten_seconds_of_the_rates_return(low_bps: int, seconds: int) -> None:
+    adaptation = settled(500_000)
+    call(adaptation, constant(low_bps), seconds, 10 * S)
+    assert adaptation.point != TALK
+    changes = call(adaptation, constant(500_000), 10, (10 + seconds) * S)
     assert adaptation.point == TALK
+    assert changes[-1].reason == "500 kbit/s are enough again: 640x360 at 25 fps"
 
 
-def test_constant_bitrate_never_oscillates() -> None:
+def test_recovery_is_no_try_of_the_machine_that_could_fail() -> None:
+    """The machine bore the point before; when it is overloaded after the recovery, the low point is not where it was
+    last good."""
+    adaptation = settled(500_000)
+    call(adaptation, constant(30_000), 5, 10 * S)
+    call(adaptation, constant(500_000), 8, 15 * S)
+    assert adaptation.point == TALK
+    [change] = run(adaptation, per_pixel(45_000 / 230_400), 3, 23 * S)
+    assert change.point.pixels == TALK.pixels
+
+
+@settings(max_examples=50)
+@given(st.integers(1_000, 2_000_000), st.integers(1_000, 2_000_000))
+def test_steady_bitrate_is_never_answered_with_a_turn_back(start_bps: int, bps: int) -> None:
+    adaptation = settled(start_bps)
+    before = adaptation.points.index(adaptation.point)
+    path = [before, *(adaptation.points.index(c.point) for c in call(adaptation, constant(bps), 60, 10 * S))]
+    assert path == sorted(path, reverse=True) or path == sorted(path)
+
+
+@settings(max_examples=25)
+@given(st.integers(10_000, 1_000_000), st.floats(0.1, 20))
+def test_saw_teeth_of_congestion_control_are_never_answered_with_a_turn_back(bps: int, period_s: float) -> None:
+    """It backs off to 85 %, and comes back in a straight line."""
     adaptation = Adaptation(TALK)
-    points = []
-    for n in range(25 * 300):
-        if n % 10 == 0:
-            adaptation.on_bitrate(60_000, n * 40_000)
-        adaptation.on_encoded(1_000, n * 40_000)
-        points.append(adaptation.point)
-    changes = [b for a, b in pairwise(points) if a != b]
-    assert len(changes) == 1
+    changes = call(adaptation, lambda s: bps * (0.85 + 0.15 * (s % period_s) / period_s), 60)
+    path = [adaptation.points.index(change.point) for change in changes]
+    assert path == sorted(path)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.integers(5_000, 1_000_000), st.floats(0.1, 10)), min_size=1, max_size=10))
+def test_sizes_change_once_in_two_seconds_downwards_and_in_five_upwards(steps: list[tuple[int, float]]) -> None:
+    """Unless the bitrate fell by more than half since the last change of size."""
+    adaptation = Adaptation(TALK)
+    resized_us, resized_bps, at_us = -10 * S, 10**9, 0
+    for bps, seconds in steps:
+        before = adaptation.point
+        for change in call(adaptation, constant(bps), seconds, at_us):
+            if change.point.pixels > before.pixels:
+                assert change.at_us - resized_us >= 5 * S
+            if change.point.pixels < before.pixels:
+                assert change.at_us - resized_us >= 2 * S or bps < resized_bps / 2
+            if change.point.pixels != before.pixels:
+                resized_us, resized_bps = change.at_us, bps
+            before = change.point
+            assert change.point in adaptation.points
+        at_us += round(seconds * S)

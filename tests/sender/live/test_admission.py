@@ -115,3 +115,13 @@ def test_overload_in_mid_call_lowers_size_or_rate(speed: EncoderSpeed | None) ->
     assert (sent[0].size, sent[0].fps) == ((160, 96), 30.0)
     assert sent[-1].size[0] * sent[-1].size[1] * sent[-1].fps < 160 * 96 * 10
     assert len(reasons(admission)) == 2
+
+
+def test_bitrate_that_falls_thins_the_frames_of_the_same_size() -> None:
+    """A key frame is only needed where the size changes."""
+    admission = FrameAdmission(30, adapt=True, speed=FAST)
+    feed(admission, 2)
+    admission.on_bitrate(90_000, 2 * S)
+    admitted = feed(admission, 1, start_us=2 * S)
+    assert {(one.size, one.fps) for one in admitted} == {(TALK, 15.0)}
+    assert 14 <= len(admitted) <= 16
