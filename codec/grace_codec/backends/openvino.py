@@ -1,4 +1,4 @@
-"""grace-lite's networks in OpenVINO, built op by op from the weights: no torch, no exported file, any picture size.
+"""grace-lite's networks in OpenVINO, built op by op from the weights: no torch, no exported file, any frame size.
 
 Planes are cut into 8x8 px positions while they are bytes, and put together again as bytes; in between everything is at
 1/8 resolution with channels last in memory. Constant factors are folded into weights. Synthesis runs in 32-bit floats:
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import openvino as ov
@@ -23,9 +23,9 @@ from grace_codec.models.networks import Bytes, Floats, LevelRows, Symbols
 from grace_codec.models.transform import RANGE
 from grace_codec.runtime import thread_pool
 
-Node = Any
+Node: TypeAlias = "ov.Node | ov.Output"
 
-PACKED = 96  # channels of a picture at 1/8 resolution: 64 of luma, 16 of U, 16 of V
+PACKED = 96  # channels of a frame at 1/8 resolution: 64 of luma, 16 of U, 16 of V
 
 
 class _Builder:
@@ -44,7 +44,7 @@ class _Builder:
         return _convolution(x, self.tensor(f"{name}.weight") * np.float32(factor), stride, bias)
 
     def on_luma(self, x: Node, name: str) -> Node:
-        """A 1x1 convolution of the luma channels of a packed picture."""
+        """A 1x1 convolution of the luma channels of a packed frame."""
         kernel = self.tensor(f"{name}.weight")
         return _convolution(x, np.pad(kernel, ((0, 0), (0, PACKED - kernel.shape[1]), (0, 0), (0, 0))))
 
@@ -110,7 +110,7 @@ MAX_POSITIONS = 128  # 16x16 blocks along either side: 2048 px
 
 
 def _bounded(channels: int, unit: int) -> ov.PartialShape:
-    """Any height and width up to the largest picture; the CPU plugin wants a bound."""
+    """Any height and width up to the largest frame; the CPU plugin wants a bound."""
     side = ov.Dimension(unit, unit * MAX_POSITIONS)
     return ov.PartialShape([ov.Dimension(1), ov.Dimension(channels), side, side])
 
@@ -167,7 +167,7 @@ def _dequantized(symbols: Node, step: Node, shrink: Node) -> Node:
 
 
 def _linear_synthesis(b: _Builder, coefficients: Node, scale: Node) -> Node:
-    """The inverse transform, as a packed picture."""
+    """The inverse transform, as a packed frame."""
     luma, chroma = _split(op.multiply(coefficients, scale), 4 * tf.LUMA_FREQUENCIES, tf.CHANNELS)
     # a chroma block's pixel (i, j) belongs to position (i // 4, j // 4) of 2x2 and is its pixel (i % 4, j % 4)
     order = [8 * (4 * y + i) + 4 * x + j for i in range(4) for j in range(4) for y in range(2) for x in range(2)]

@@ -23,7 +23,7 @@ from grace_codec.entropy.tables import Integers, Tables
 class Geometry:
     """What both ends know of a P-frame before they see a packet of it: from the reference, the header and the count."""
 
-    height: int  # of the latents, = ceil(picture / 16)
+    height: int  # of the latents: ceil(frame height / 16)
     width: int
     level: int  # fine rate level
     packets: int
@@ -50,10 +50,12 @@ class LatentCoder:
         self._residual = ResidualCoder(tables)
 
     def base(self, level: int) -> Integers:
+        """(channels,) classes that the prior expects at a fine rate level."""
         return self.tables.base_class(level, self._fine_levels)
 
     def encode(self, latents: Latents, packets: int) -> tuple[bytes, ...]:
-        """One stream per packet. A frame whose motion is zero throughout spends no bit on it (see `decode`)."""
+        """One stream per packet, `packets` of them. A frame whose motion is zero throughout spends no bit on it; the
+        packet header has to say so (see `decode`)."""
         _, height, width = latents.residual.shape
         planes = split(latents.residual, self.tables.luma)
         base = self.base(latents.level)
@@ -104,7 +106,7 @@ class LatentCoder:
         return ReceivedLatents(motion, residual, motion_mask, residual_mask, latents.level)
 
     def _shape(self, height: int, width: int) -> tuple[int, int, int]:
-        """Of the residual."""
+        """(channels, height, width) of the residual."""
         return self.tables.channels + 3 * self.tables.luma, height, width
 
     def _masks(self, height: int, width: int, received: Flags) -> tuple[Flags, Flags]:

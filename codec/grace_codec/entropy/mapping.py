@@ -19,8 +19,6 @@ import numpy.typing as npt
 
 MAX_PACKETS = 128  # per frame; 1080p at 12 Mbit/s and 25 fps needs 54
 
-Index = npt.NDArray[np.int32]
-
 _PRIMES = tuple(p for p in range(2, 230) if all(p % d for d in range(2, p)))
 
 
@@ -77,10 +75,6 @@ class Mapping:
         c, y, x = np.ogrid[: self.channels, : self.height, : self.width]
         return np.asarray(x + y * row + c * plane, np.int64)
 
-    def position(self) -> npt.NDArray[np.int64]:
-        """(i·p − j)/n for every element: its place within its packet (increasing in i, with gaps)."""
-        return (self.numbers() * self.prime - self.packet()) // self.n
-
     @cached_property
     def phase_of(self) -> npt.NDArray[np.int64]:
         """(channels,): c·plane mod n. Channels of one phase travel alike, so tables have n rows and not `channels`."""
@@ -93,20 +87,9 @@ class Mapping:
         r, y, x = np.ogrid[: self.n, : self.height, : self.width]
         return np.asarray((x + y * row + r) * self.prime % self.n, np.uint8).reshape(self.n, -1)
 
-    @cached_property
-    def cell_rows(self) -> Index:
-        """(n, height·width): packet·height·width + position, the element's place in maps of all packets, by phase."""
-        area = self.height * self.width
-        return np.asarray(self.packet_rows.astype(np.int64) * area + np.arange(area), np.int32)
-
     def packet(self) -> npt.NDArray[np.uint8]:
         """j = i·p mod n for every element, (channels, height, width)."""
         return self.packet_rows[self.phase_of].reshape(self.channels, self.height, self.width)
-
-    def cells(self, elements: Index) -> Index:
-        """The cells of elements given as channel·height·width + position."""
-        channel, position = np.divmod(elements, self.height * self.width)
-        return np.asarray(self.cell_rows[self.phase_of.take(channel), position], np.int32)
 
     @cached_property
     def phase(self) -> npt.NDArray[np.uint8]:

@@ -1,6 +1,9 @@
 """Motion vectors of one packet, coarse to fine. Owns their prediction and contexts; refuses to know bytes.
 
-Each packet holds every n-th vector. A pyramid of blocks (one block for the picture, then halves, down to single
+A packet must be decodable without the others, so a vector can only be predicted from vectors of its own packet, which
+are spread over the frame. Predicting from coarse to fine makes the nearest of them available first.
+
+Each packet holds every n-th vector. A pyramid of blocks (one block for the frame, then halves, down to single
 vectors) gives each block a representative: the first vector of this packet inside it. A block takes its parent's
 representative over where it is its own; else that vector is coded against the median of the parent's representative and
 the two neighbouring parents' on its side. The context is how far these three are apart, the component, and how fine the

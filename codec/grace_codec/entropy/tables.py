@@ -88,6 +88,7 @@ class Tables:
         return np.asarray(((2 * mixed + unit) // (2 * unit)).clip(0, CLASSES - 1), np.int64)
 
     def dumps(self) -> str:
+        """The text of the tables' file; `loads` reads it."""
         fields = {_KEYS.get(k, k): v.tolist() for k, v in vars(self).items() if k in _SHAPES}
         return json.dumps({"format": FORMAT, **fields, "groups": self.groups}, separators=(",", ":"))
 
@@ -146,6 +147,7 @@ def loads(text: str, source: str = "entropy tables") -> Tables:
 
 
 def load(path: Path) -> Tables:
+    """Read a tables file. Raises ModelError where it cannot be read or is not one."""
     try:
         return loads(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:

@@ -107,5 +107,5 @@ def _image(chunks: list[KeyChunk]) -> Planes:
     width, height = chunks[0].size or (0, 0)
     shown = decode_still(join_key(chunks), width, height)
     if shown is None:
-        raise RejectedError(f"key frame is no AV1 picture of {width}x{height}")
+        raise RejectedError(f"key frame is no AV1 image of {width}x{height}")
     return shown

@@ -6,7 +6,7 @@ P-frame   | kind·profile 1 | level 1 | CRC 2 | [slot 1, patch length 2, patch] 
 key frame | kind·profile 1 | codec 1 | CRC 2 | [width 2, height 2, length 4: first chunk only] | chunk |
 ```
 Numbers are big-endian. The CRC also covers what both ends know without being told (`Context`): a payload of another
-model, picture size, packet count or index does not pass. 16 bits are enough here: on the wire UDP's checksum and
+model, frame size, packet count or index does not pass. 16 bits are enough here: on the wire UDP's checksum and
 SRTP's authentication stand in front of it, in files one over the whole frame; it is against mix-ups, not noise.
 """
 
@@ -40,7 +40,7 @@ class Context:
 
     profile: int  # wire id, 0..15
     model: int  # identity of weights and tables, 32 bits
-    width: int  # of the picture; 0 for key frames, which bring it
+    width: int  # of the frame; 0 for key frames, which bring it
     height: int
     index: int
     total: int
@@ -67,7 +67,7 @@ class CodecIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """One intra coded region; `slot` says which."""
+    """An I-patch: one region of the frame as an AV1 still. slot: number of the region."""
 
     slot: int
     data: bytes
@@ -75,8 +75,11 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class PredictedPayload:
-    """A P-frame's payload. `moving`: whether the frame has motion at all. `patch_last`: the frame's last payload is
-    its I-patch alone; the latents travel in the others."""
+    """A P-frame's payload.
+
+    level: fine rate level, 0 to 255; moving: whether the frame has motion at all; stream: entropy coded latents;
+    patch: the I-patch that travels with them; patch_last: the frame's last payload is its I-patch alone, and the
+    latents travel in the others."""
 
     level: int
     moving: bool
@@ -101,6 +104,7 @@ class KeyChunk:
 
 
 def write_predicted(payload: PredictedPayload, context: Context) -> bytes:
+    """The bytes of a P-frame's payload."""
     flags = (_PATCH if payload.patch else 0) | (_MOVING if payload.moving else 0)
     kind = _P_FRAME_PATCH_LAST if payload.patch_last else _P_FRAME
     head = bytes((kind | flags | context.profile, payload.level))
@@ -139,7 +143,7 @@ def patch_is_last(data: bytes) -> bool:
 
 
 def write_key(codec: int, size: tuple[int, int], data: bytes, context: Context, max_payload: int) -> tuple[bytes, ...]:
-    """An intra coded picture in chunks, equal but for the last. `context.index` and `total` are filled in here.
+    """A still image in chunks, equal but for the last. `context.index` and `total` are filled in here.
 
     Raises ValueError where it needs more than MAX_PACKETS payloads."""
     room = max_payload - HEADER_BYTES
@@ -167,14 +171,14 @@ def read_key(data: bytes, context: Context) -> KeyChunk:
         raise RejectedError("key frame header is cut short")
     width, height, length = struct.unpack_from(">HHI", body)
     if width % 2 or height % 2 or not (64 <= width <= 1920 and 64 <= height <= 1920):
-        raise RejectedError(f"picture of {width}x{height}")
+        raise RejectedError(f"frame of {width}x{height}")
     if not 0 < length <= MAX_KEY_BYTES:
         raise RejectedError(f"key frame of {length} bytes")
     return KeyChunk(data[1], body[KEY_HEADER_BYTES:], (width, height), length)
 
 
 def join_key(chunks: Sequence[KeyChunk]) -> bytes:
-    """The intra coded picture from all its chunks in order. Raises RejectedError where they do not add up."""
+    """The still image from all its chunks in order. Raises RejectedError where they do not add up."""
     data = b"".join(chunk.data for chunk in chunks)
     if len(data) != chunks[0].length:
         raise RejectedError(f"key frame of {chunks[0].length} bytes arrived as {len(data)}")
@@ -191,4 +195,4 @@ def _check(data: bytes, context: Context, kinds: tuple[int, ...]) -> None:
     if data[0] & MAX_PROFILE_ID != context.profile:
         raise RejectedError(f"coded with profile {data[0] & MAX_PROFILE_ID}, not {context.profile}")
     if context.checksum(data[:2], data[HEADER_BYTES:]) != data[2:HEADER_BYTES]:
-        raise RejectedError("checksum: damaged, or of another model, picture size or place in the frame")
+        raise RejectedError("checksum: damaged, or of another model, frame size or place in the frame")

@@ -59,7 +59,7 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class Reconstruction:
-    """planes: fresh uint8 arrays of the picture's own size. motion: the field with its gaps filled, for concealment
+    """planes: fresh uint8 arrays of the frame's own size. motion: the field with its gaps filled, for concealment
     and statistics."""
 
     planes: Planes
@@ -67,7 +67,7 @@ class Reconstruction:
 
 
 class VideoModel(Protocol):
-    """One end's model. Not thread-safe: it keeps the last reference's interpolated phases."""
+    """One end's model. Not thread-safe: it keeps what it made of the last reference."""
 
     profile: Profile
 

@@ -106,7 +106,7 @@ class MotionCoder(nn.Module):
         return torch.cat([flow * 4, self.encode_detail(flow) * 4], 1)
 
     def decode(self, symbols: Tensor, size: tuple[int, int]) -> Tensor:
-        """Integers -> (B, 2, H, W) px: the blocks' vectors interpolated, plus detail at a quarter of the picture."""
+        """Integers -> (B, 2, H, W) px: the blocks' vectors interpolated, plus detail at a quarter of its size."""
         blocks = symbols[:, :2] / 4
         detail = F.pixel_shuffle(self.leave(self.body(self.enter(symbols / 4))), 4)
         smooth = F.interpolate(blocks, scale_factor=4.0, mode="bilinear", align_corners=False)
@@ -114,7 +114,7 @@ class MotionCoder(nn.Module):
 
 
 class Smoothing(nn.Module):
-    """Brings the warped picture nearer to the frame (paper 3); silent wherever nothing moved."""
+    """Brings the warped reference nearer to the frame (paper 3); silent wherever nothing moved."""
 
     def __init__(self, width: int = 64, deep: int = 128) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class Smoothing(nn.Module):
 
     def forward(self, y: Tensor, uv: Tensor, ry: Tensor, ruv: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
         """Warped planes, the reference they came from, and the luma's flow (B, 2, H, W)."""
-        moved = F.max_pool2d(flow.abs().amax(1, keepdim=True), 2).clamp(0, 1)  # at half the picture's size
+        moved = F.max_pool2d(flow.abs().amax(1, keepdim=True), 2).clamp(0, 1)  # at half the frame's size
         seen = torch.cat([self._half(y, uv), self._half(ry, ruv)], 1) / 128 - 1
         speed = F.avg_pool2d(flow, 2) / 16
         seen = torch.cat([seen, speed, speed.abs(), moved, 1 - moved], 1)

@@ -34,14 +34,16 @@ class LevelTables:
         return np.asarray(table[low] * (1 - mix) + table[low + 1] * mix, np.float32)
 
     def steps(self, level: int) -> Floats:
-        """(C,)"""
+        """(C,) quantization steps of a fine level, also beyond the trained ones."""
         return np.asarray(np.exp(self._at(self._log_step, level, extrapolate=True)), np.float32)
 
     def rows(self, level: int) -> LevelRows:
+        """What the synthesis network needs of a fine level."""
         rows = self.steps(level), self._at(self._shrink, level), self._at(self._gain, level)
         return LevelRows(*(row[None, :, None, None] for row in rows))
 
     def quantize(self, residual: Floats, level: int) -> Symbols:
+        """(C, H16, W16) symbols at one fine level."""
         return FrameQuantizer(residual, self.steps, tf.LUMA_FREQUENCIES, level).symbols(level)
 
     def apply(self, prediction: Planes, symbols: Symbols, level: int, size: tuple[int, int]) -> Planes:

@@ -74,7 +74,7 @@ class LiteModel:
         return self._levels.apply(prediction, received.residual, received.level, (height, width))
 
     def _reference(self, planes: Planes) -> ReferenceFrame:
-        """The interpolated phases are kept while the same planes are predicted from."""
+        """The reference as motion compensation sees it, kept while the same planes are predicted from."""
         if self._reference_frame is None or any(
             a is not b for a, b in zip(self._reference_frame.planes, planes, strict=True)
         ):

@@ -137,7 +137,7 @@ class Analysis(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """The residual decoder: dequantized latents and the prediction to the picture (not yet rounded)."""
+    """The residual decoder: dequantized latents and the prediction to the frame (not yet rounded)."""
 
     def __init__(self, width: int, blocks: int) -> None:
         super().__init__()

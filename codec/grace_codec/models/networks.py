@@ -30,7 +30,7 @@ class Networks(Protocol):
 
     def synthesise(self, symbols: Symbols, lost: Bytes, level: LevelRows, py: Bytes, puv: Bytes) -> tuple[Bytes, Bytes]:
         """Symbols (1, C, H/16, W/16), flags of what was lost (1, LOST_FLAGS, H/16, W/16), the level's rows and the
-        prediction to the picture."""
+        prediction to the frame's planes."""
         ...
 
 

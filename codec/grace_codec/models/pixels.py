@@ -70,7 +70,7 @@ class LinearDecoder:
 
 
 def crop(planes: Planes, height: int, width: int) -> Planes:
-    """The picture without its padding, in fresh arrays."""
+    """A frame's planes without their padding, in fresh arrays."""
     sizes = ((height, width), (height // 2, width // 2), (height // 2, width // 2))
     y, u, v = (p[:h, :w].copy() for p, (h, w) in zip(planes, sizes, strict=True))
     return y, u, v

@@ -1,4 +1,11 @@
-"""The classical skeleton the networks start from: block DCT, and how a 16x16 position lays out its frequencies."""
+"""The classical transform that the networks start from: a block DCT, and how a 16x16 position lays out its frequencies.
+
+Residual coding: what motion compensation leaves over is small and, within a block, correlated. The DCT concentrates its
+energy in few low frequencies, so that after quantization most coefficients are zero, which the entropy coder codes for
+almost nothing. An orthonormal transform keeps squared errors, so quantizing coefficients by a step costs the frame the
+same error wherever it falls. The learned branches add to this transform; with all their weights at zero it is what
+remains.
+"""
 
 from __future__ import annotations
 

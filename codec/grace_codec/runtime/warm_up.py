@@ -1,6 +1,7 @@
-"""What a process does only with its first frames, done before a call: loops are loaded, networks take their memory.
+"""Warming up before a call: a process loads compiled loops and lets networks take their memory with its first frames,
+which therefore take several times as long as the others.
 
-Owns a few made-up frames and nothing of the call. Without it the first frames of a call take several times the others.
+Owns a few made-up frames and nothing of the call.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def warm_up(make: Callable[[], PacketCodec]) -> None:
     shown: Reference | None = None
     for frame_id in range(3):
         budget = Budget(FRAME_BYTES if frame_id else KEY_BYTES, PAYLOAD_BYTES)
-        coded = encoder.encode(_picture(frame_id), reference, budget)
+        coded = encoder.encode(_made_up_frame(frame_id), reference, budget)
         payloads = dict(enumerate(coded.payloads))
         if frame_id == 2 and len(payloads) > 1:
             del payloads[0]
@@ -34,8 +35,8 @@ def warm_up(make: Callable[[], PacketCodec]) -> None:
         reference = coded.reference
 
 
-def _picture(frame_id: int) -> Frame:
-    """Smooth noise that moves: everything has something to code."""
+def _made_up_frame(frame_id: int) -> Frame:
+    """Smooth noise that moves, so that every part of a codec has something to do."""
     generator = np.random.default_rng(1)
     coarse = generator.integers(0, 256, (HEIGHT // 8, WIDTH // 8), dtype=np.uint8)
     y = np.roll(np.kron(coarse, np.ones((8, 8), np.uint8)), 2 * frame_id, axis=1)

@@ -19,17 +19,9 @@ def test_packet_and_position_follow_the_papers_formula_and_are_a_bijection(sizes
     where = Mapping(*sizes)
     i, p, n = where.numbers(), where.prime, sizes[3]
     assert np.array_equal(where.packet(), i * p % n)
-    assert np.array_equal(where.position() * n + where.packet(), i * p)
-    assert len({*zip(where.packet().ravel().tolist(), where.position().ravel().tolist(), strict=True)}) == i.size
-
-
-@given(SIZES)
-def test_cells_name_packet_and_position(sizes: tuple[int, int, int, int]) -> None:
-    where = Mapping(*sizes)
-    area = sizes[1] * sizes[2]
-    cells = where.cells(np.arange(sizes[0] * area, dtype=np.int32))
-    assert np.array_equal(cells // area, where.packet().ravel())
-    assert np.array_equal(cells % area, np.tile(np.arange(area), sizes[0]))
+    position = (i * p - where.packet()) // n
+    assert np.array_equal(position * n + where.packet(), i * p)
+    assert len({*zip(where.packet().ravel().tolist(), position.ravel().tolist(), strict=True)}) == i.size
 
 
 @pytest.mark.parametrize("n", range(1, MAX_PACKETS + 1))

@@ -63,7 +63,7 @@ def test_noise_is_rejected_or_read_but_never_raises_otherwise(noise: bytes) -> N
     [
         ({"profile": 2}, "profile 3, not 2"),
         ({"model": 1}, "another model"),
-        ({"width": 1280}, "picture size"),
+        ({"width": 1280}, "frame size"),
         ({"index": 2}, "place in the frame"),
         ({"total": 5}, "place in the frame"),
         ({"index": 4}, "packet 4 of 4"),
@@ -112,10 +112,10 @@ def test_a_key_frame_with_a_chunk_missing_does_not_join() -> None:
 
 
 @pytest.mark.parametrize("size", [(63, 64), (62, 64), (64, 1922), (0, 0)])
-def test_absurd_picture_sizes_are_rejected(size: tuple[int, int]) -> None:
+def test_absurd_frame_sizes_are_rejected(size: tuple[int, int]) -> None:
     context = replace(HERE, width=0, height=0, index=0, total=1)
     (chunk,) = write_key(1, size, b"x", HERE, 1150)
-    with pytest.raises(RejectedError, match="picture of"):
+    with pytest.raises(RejectedError, match="frame of"):
         read_key(chunk, context)
 
 
