@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping
 
 from grace_codec.errors import BackendError
-from grace_codec.models.networks import LoadNetworks, Networks
+from grace_codec.models.networks import Floats, LoadNetworks, Networks
 
 __all__ = ["BACKENDS", "Networks", "load_networks"]
 
@@ -18,7 +18,7 @@ BACKENDS: dict[str, tuple[str, str]] = {
 }
 
 
-def load_networks(name: str, weights: Mapping[str, object]) -> Networks:
+def load_networks(name: str, weights: Mapping[str, Floats]) -> Networks:
     """The networks with these weights in backend `name`, or BackendError with what to do."""
     if name not in BACKENDS:
         raise BackendError(f"unknown backend {name!r}; there are {', '.join(BACKENDS)}")

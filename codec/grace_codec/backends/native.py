@@ -47,7 +47,7 @@ class _Block(NamedTuple):
 class NativeNetworks:
     """The two networks of one profile. Not thread-safe: scratch memory is kept between frames."""
 
-    def __init__(self, weights: Mapping[str, object]) -> None:
+    def __init__(self, weights: Mapping[str, Floats]) -> None:
         """Raises ModelError where a tensor is missing or of another shape, BackendError without the library."""
         self._weights = {name: np.asarray(value, np.float32) for name, value in weights.items()}
         self._width = int(self._tensor("gain").shape[1])
@@ -278,6 +278,6 @@ def _enter(residual: Floats, prediction: Floats, weights: _Gated, gain: Floats |
     in_parts(some_rows, rows)
 
 
-def load(weights: Mapping[str, object]) -> NativeNetworks:
+def load(weights: Mapping[str, Floats]) -> NativeNetworks:
     """Prepare both networks. Raises ModelError where a tensor is missing, BackendError where there is no library."""
     return NativeNetworks(weights)

@@ -31,7 +31,7 @@ PACKED = 96  # channels of a frame at 1/8 resolution: 64 of luma, 16 of U, 16 of
 class _Builder:
     """Layers by weight name."""
 
-    def __init__(self, weights: Mapping[str, object]) -> None:
+    def __init__(self, weights: Mapping[str, Floats]) -> None:
         self._weights = weights
 
     def tensor(self, name: str) -> Floats:
@@ -119,7 +119,7 @@ def _planes(name: str, channels: int) -> Node:
     return op.parameter(_bounded(channels, 16 // channels), np.uint8, name=name)
 
 
-def analysis_model(weights: Mapping[str, object]) -> ov.Model:
+def analysis_model(weights: Mapping[str, Floats]) -> ov.Model:
     """Latents times the local scale."""
     b = _Builder(weights)
     y, uv, py, puv = _planes("y", 1), _planes("uv", 2), _planes("py", 1), _planes("puv", 2)
@@ -135,7 +135,7 @@ def analysis_model(weights: Mapping[str, object]) -> ov.Model:
     return ov.Model([latents], [y, uv, py, puv], "analysis")
 
 
-def synthesis_model(weights: Mapping[str, object]) -> ov.Model:
+def synthesis_model(weights: Mapping[str, Floats]) -> ov.Model:
     b = _Builder(weights)
     lost = op.parameter(_bounded(tf.LOST_FLAGS, 1), np.uint8, name="lost")
     symbols = op.parameter(_bounded(tf.CHANNELS, 1), np.int16, name="symbols")
@@ -190,7 +190,7 @@ def _core() -> ov.Core:
 
 
 class OpenVinoNetworks:
-    def __init__(self, weights: Mapping[str, object], threads: int) -> None:
+    def __init__(self, weights: Mapping[str, Floats], threads: int) -> None:
         core = _core()
         short = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
@@ -215,6 +215,6 @@ class OpenVinoNetworks:
         return np.array(out[0]), np.array(out[1])
 
 
-def load(weights: Mapping[str, object]) -> OpenVinoNetworks:
+def load(weights: Mapping[str, Floats]) -> OpenVinoNetworks:
     """Compile both networks for the CPU. Raises ModelError where a tensor is missing."""
     return OpenVinoNetworks(weights, thread_pool.threads())

@@ -35,7 +35,7 @@ class TorchNetworks:
         return oy, ouv
 
 
-def load(weights: Mapping[str, object]) -> TorchNetworks:
+def load(weights: Mapping[str, Floats]) -> TorchNetworks:
     net = LiteNet()
     try:
         net.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in weights.items()})
