@@ -35,6 +35,7 @@ from grace_transport.congestion import find_controller
 from grace_transport.congestion.controller import CongestionController
 
 MIN_BPS = 50_000
+DIRECTIONS = (".up", ".down")
 
 ROW_METRICS = (
     "ssim_db", "psnr_db", "p50_delay_ms", "p98_delay_ms", "non_rendered_ratio", "stalls_per_s", "stall_ratio",
@@ -51,6 +52,7 @@ class CallRequest:
     scheme: str
     video: str
     trace: str
+    trace_format: str | None = None
     owd_ms: float = 100
     queue_packets: int = 25
     cc: str = "gcc"
@@ -73,8 +75,14 @@ class CallRequest:
     @property
     def name(self) -> str:
         """The name of the log file, unique within a run."""
-        stem = f"{self.scheme}_{Path(self.video).stem}_{Path(self.trace).stem}_{self.cc}_{self.seed}"
+        stem = f"{self.scheme}_{Path(self.video).stem}_{trace_name(self.trace)}_{self.cc}_{self.seed}"
         return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in stem)
+
+
+def trace_name(trace: str) -> str:
+    """Of a file without its suffix, unless that is the direction of a mahimahi recording (.up, .down)."""
+    path = Path(trace)
+    return path.name if path.suffix in DIRECTIONS else path.stem
 
 
 def call_matrix(schemes: list[str], videos: list[str], traces: list[str], like: CallRequest) -> list[CallRequest]:
@@ -96,8 +104,8 @@ def check_requests(requests: list[CallRequest]) -> None:
         raise ValueError(f"two of the calls are the same, or their logs would be ({repeated[0]}.jsonl): {advice}")
     for request in {request.cc: request for request in requests}.values():
         _controller(request)
-    for trace in dict.fromkeys(request.trace for request in requests):
-        load_rates(trace)
+    for request in {request.trace: request for request in requests}.values():
+        load_rates(request.trace, request.trace_format)
     for request in {request.video: request for request in requests}.values():
         _clip(request.video, request.size, request.fps)
 
@@ -174,7 +182,7 @@ def simulate(request: CallRequest, on_shown: Callable[[Frame, Frame], None] | No
         uplink=_uplink(request),
         feedback=_feedback(request),
         cost=_cost(request),
-        capacity=load_rates(request.trace),
+        capacity=load_rates(request.trace, request.trace_format),
         pixels=SCHEMES[request.scheme].pixels,
         facts={
             **{name: getattr(request, name) for name in ("scheme", "trace", "fps", "seed", "cc", "owd_ms")},
@@ -214,8 +222,8 @@ def _cost(request: CallRequest) -> ComputeCost:
 def _uplink(request: CallRequest) -> LinkConfig:
     token_bucket = request.service == "token-bucket"
     return LinkConfig(
-        rates=load_rates(request.trace) if token_bucket else None,
-        trace=None if token_bucket else load_opportunities(request.trace),
+        rates=load_rates(request.trace, request.trace_format) if token_bucket else None,
+        trace=None if token_bucket else load_opportunities(request.trace, request.trace_format),
         delay_us=round(request.owd_ms * 1000),
         queue_packets=request.queue_packets,
         stages=(IidLoss(request.loss),) if request.loss else (),

@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from grace_netsim.trace.files import SHIPPED, find_trace, load_opportunities, load_rates
-from grace_netsim.trace.formats import FORMATS
+from grace_netsim.trace.formats import FORMATS, READERS
 from grace_netsim.trace.generate import GENERATORS
-from grace_rtc.commands.trace import Format, Kind, app
+from grace_rtc.commands.trace import Format, Kind, SourceFormat, app
 
 
 def run(*arguments: object) -> Result:
@@ -39,6 +39,7 @@ def trace(tmp_path: Path) -> Path:
 
 def test_the_choices_on_the_command_line_are_the_tables() -> None:
     assert {form.value for form in Format} == set(FORMATS)
+    assert {form.value for form in SourceFormat} == set(READERS)
     assert {kind.value for kind in Kind} == set(GENERATORS)
 
 

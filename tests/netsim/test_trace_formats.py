@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import struct
 from typing import Any
 
 import pytest
@@ -10,17 +12,19 @@ from hypothesis import strategies as st
 from tests.vectors import cases
 
 from grace_netsim.errors import TraceError
+from grace_netsim.trace.foreign import parse_csv, parse_iperf, parse_pcap, parse_times
 from grace_netsim.trace.formats import (
-    FORMATS,
+    READERS,
+    described,
     format_csv,
     format_mahimahi,
     format_rates,
     format_steps,
     guess_format,
-    parse_csv,
     parse_mahimahi,
     parse_rates,
     parse_steps,
+    recognised_format,
 )
 from grace_netsim.trace.opportunities import OpportunityTrace
 from grace_netsim.trace.rates import RateSeries
@@ -112,7 +116,10 @@ def test_csv_has_an_even_grid_that_gives_the_step() -> None:
         (b"seconds,mbps\n", "t:2: no row after the header"),
         (b"seconds,mbps\n0,1,2\n", "t:2: 3 fields instead of 2"),
         (b"seconds,mbps\n1,1\n1,1\n", "t:3: the time does not increase"),
-        (b"seconds,mbps\n0,1\n1,1\n3,1\n", "t:4: the step changes"),
+        (b"time,down_kbps,up_kbps\n0,1,2\n", "t:1: down_kbps and up_kbps are both rates; leave one"),
+        (b"Timestamp,DL_bitrate\n0,2400\n", "t:1: .* no column has a unit; say the unit"),
+        (b"dtime,mbps\n0,1\n", "t:1: the header is not 'seconds,mbps'"),
+        ("seconds,mbps\n0,1\n".encode("utf-16"), "t: UTF-16 text, by its byte order mark"),
         (b"seconds,mbps\n0,\n", "t:2: '' is no number of Mbit/s"),
     ],
 )
@@ -157,11 +164,11 @@ def test_rates_survive_their_files(rates: tuple[int, ...]) -> None:
 near_misses = st.text("0123456789.,eE+-\n\t seconds,mbp", max_size=200).map(str.encode)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", READERS)
 @given(data=st.binary(max_size=200) | near_misses)
 def test_no_bytes_raise_anything_but_a_trace_error_of_one_line(name: str, data: bytes) -> None:
     try:
-        trace = FORMATS[name].parse(data, "some/file")
+        trace = READERS[name](data, "some/file")
     except TraceError as error:
         message = str(error)
     else:
@@ -187,3 +194,101 @@ def test_no_bytes_raise_anything_but_a_trace_error_of_one_line(name: str, data: 
 )
 def test_the_format_is_told_by_suffix_and_first_line(data: bytes, suffix: str, name: str) -> None:
     assert guess_format(data, suffix) == name
+
+
+@pytest.mark.parametrize(
+    ("data", "series"),
+    [
+        (b"\xef\xbb\xbfseconds,mbps\r\n0,1\r\n1,3\r\n\r\n", RateSeries((1_000_000, 3_000_000), 1_000_000)),
+        (b"time_ms,kbps\n0,1500\n500,250.5\n", RateSeries((1_500_000, 250_500), 500_000)),
+        (b"timestamp,bits_per_second\n1467000000,8000\n1467000001,16000\n", RateSeries((8_000, 16_000), 1_000_000)),
+        (b'"Time (s)","Rate (Mbit/s)","RTT"\n0,1,20\n0.1,2,30\n', RateSeries((1_000_000, 2_000_000))),
+        (b"# a comment\nseconds,mbps\n0,1\n0.2,4\n0.3,2\n", RateSeries((1_000_000,) * 2 + (4_000_000, 2_000_000))),
+    ],
+)
+def test_csv_tables_of_other_tools_are_read_with_their_units(data: bytes, series: RateSeries) -> None:
+    assert parse_csv(data, "t") == series
+
+
+def test_unix_times_count_from_the_first_line() -> None:
+    assert parse_steps(b"1467000000.0 1\n1467000000.1 2\n", "t") == RateSeries((1_000_000, 2_000_000))
+    assert parse_mahimahi(b"1467000000000\n1467000000007\n1467000001000\n", "t").times_ms == (0, 7, 1000)
+    assert parse_times(b"1467000000.5\n1467000000.507\n1467000001.5\n", "t").times_ms == (0, 7, 1000)
+
+
+IPERF3 = """[ ID] Interval           Transfer     Bitrate         Jitter    Lost/Total Datagrams
+[  5]   0.00-1.00   sec   128 KBytes  1.05 Mbits/sec  0.017 ms  0/91 (0%)
+[  5]   1.00-2.00   sec   256 KBytes  2.10 Mbits/sec  0.017 ms  0/182 (0%)
+- - - - - - - - - - - - - - - - - - - - - - - - -
+[  5]   0.00-2.00   sec   384 KBytes  1.57 Mbits/sec  0.017 ms  0/273 (0%)  receiver
+"""
+IPERF3_JSON = json.dumps(
+    {"intervals": [{"sum": {"start": n, "end": n + 1, "bits_per_second": (n + 1) * 1.05e6}} for n in range(2)]}
+)
+IPERF2 = "".join(
+    f"20160801000005,10.0.0.1,5001,10.0.0.2,5001,3,{start}-{end},131072,{bps}\n"
+    for start, end, bps in ((0.0, 1.0, 1050000), (1.0, 2.0, 2100000), (0.0, 2.0, 1575000))
+)
+
+
+@pytest.mark.parametrize("log", [IPERF3, IPERF3_JSON, IPERF2], ids=["iperf3", "iperf3 -J", "iperf2 -y C"])
+def test_iperf_logs_give_the_rates_of_their_intervals(log: str) -> None:
+    assert recognised_format(log.encode(), ".log", "t") == "iperf"
+    assert parse_iperf(log.encode(), "t") == RateSeries((1_050_000,) * 10 + (2_100_000,) * 10)
+
+
+@pytest.mark.parametrize(("order", "magic", "per_us"), [("<", 0xA1B2C3D4, 1), (">", 0xA1B23C4D, 1000)])
+def test_packet_capture_gives_its_bytes_per_100_ms(order: str, magic: int, per_us: int) -> None:
+    def packet(at_us: int, length: int) -> bytes:
+        seconds, us = divmod(at_us, 1_000_000)
+        return struct.pack(order + "IIII", 1_467_000_000 + seconds, us * per_us, 20, length) + bytes(20)
+
+    head = struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 65535, 1)
+    capture = head + packet(0, 1250) + packet(50_000, 1250) + packet(320_000, 5000)
+    assert recognised_format(capture, ".pcap", "t") == "pcap"
+    assert parse_pcap(capture, "t").rates_bps == (200_000, 0, 0, 400_000)
+    with pytest.raises(TraceError, match="editcap -F pcap t"):
+        parse_pcap(b"\x0a\x0d\x0d\x0a" + bytes(40), "t")
+
+
+@pytest.mark.parametrize(
+    ("data", "suffix", "name"),
+    [
+        (b"1.5\n3.25\n2.0\n0.8\n", ".txt", "rates"),
+        (b"1.5\n3.25\n2.0\n0.8\n", ".log", "rates"),
+        (b"5\n1000\n", ".txt", "mahimahi"),
+        (b"5\n", "", "mahimahi"),
+        (b"1467000000.5\n1467000001.5\n", ".txt", "times"),
+        (b"1467000000000\n1467000001000\n", ".txt", "mahimahi"),
+        (b"0 5\n1 6\n", ".log", "steps"),
+        (b"\xef\xbb\xbfseconds,mbps\n", ".txt", "csv"),
+    ],
+)
+def test_what_people_have_is_recognised(data: bytes, suffix: str, name: str) -> None:
+    assert recognised_format(data, suffix, "t") == name
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"2\n3\n5\n8\n", "rates of 2 to 8 Mbit/s.*--from rates.*mahimahi trace of 8 ms .--from mahimahi."),
+        (b"5\n3\n8\n", "--from rates.*go back"),
+        (b"".join(b"%.1f\n" % (n / 10) for n in range(1, 20)), "--from rates.*packets up to 1.9 s .--from times."),
+    ],
+)
+def test_what_may_mean_two_things_is_refused_with_the_option_that_chooses(data: bytes, says: str) -> None:
+    with pytest.raises(TraceError, match=says):
+        recognised_format(data, ".txt", "t")
+
+
+def test_it_is_said_how_a_file_was_read() -> None:
+    data = b"timestamp,kbps\n1467000000,1000\n1467000001,3000\n"
+    text = described(parse_csv(data, "t"), "csv", data)
+    assert text == "read as csv (timestamp,kbps), steps of 1000 ms: 2 s, mean 2 Mbit/s"
+    steps = b"1467000000 1\n1467000001 3\n"
+    assert described(parse_steps(steps, "t"), "steps", steps).startswith(
+        "read as seconds and Mbit/s, Unix times, steps"
+    )
+    times = b"10\n20\n1000\n"
+    said = described(parse_mahimahi(times, "t"), "mahimahi", times)
+    assert said == "read as mahimahi (milliseconds, 1504 bytes each): 1 s, mean 0.0361 Mbit/s"

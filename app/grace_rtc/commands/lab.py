@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from grace_rtc.commands.trace import From
 from grace_rtc.console import errors_in_one_line
 from grace_rtc.options import CLIPS, TRACES, Controller, FixedFps, OwdMs, Seed, Size, width_and_height
 
@@ -50,6 +51,7 @@ def run(
     scheme: Annotated[list[str], typer.Option(help="Scheme to send with; repeatable. See `lab schemes`.")],
     video: Annotated[list[str], typer.Option(help=f"Video file, or {CLIPS}; repeatable.")],
     trace: Annotated[list[str], typer.Option(help=f"Trace file, or {TRACES}; repeatable.")],
+    trace_format: From = None,
     owd_ms: OwdMs = 100,
     queue_packets: Annotated[int, typer.Option(min=1, max=100_000, help="Drop-tail queue of the bottleneck.")] = 25,
     cc: Controller = "gcc",
@@ -74,14 +76,19 @@ def run(
     """Run every scheme over every video over every trace, and print what became of the calls."""
     with errors_in_one_line():
         from grace_lab.matrix import CallRequest, call_matrix
+        from grace_netsim.trace.files import SHIPPED, find_trace, read_described
 
         like = CallRequest(
-            scheme="", video="", trace="", owd_ms=owd_ms, queue_packets=queue_packets, cc=cc, fps=fps, seed=seed,
+            scheme="", video="", trace="", trace_format=trace_format,
+            owd_ms=owd_ms, queue_packets=queue_packets, cc=cc, fps=fps, seed=seed,
             size=width_and_height(size), seconds=seconds, service=service.value, loss=loss,
             feedback_owd_ms=feedback_owd_ms, feedback_loss=feedback_loss,
             start_bps=start_kbps * 1000, max_bps=max_kbps * 1000,
             encode_ms=None if measured_cost else encode_ms, decode_ms=None if measured_cost else decode_ms, vmaf=vmaf,
         )  # fmt: skip
+        for name in dict.fromkeys(trace):
+            if name not in SHIPPED:
+                typer.echo(f"{name}: {read_described(find_trace(name), trace_format)[1]}", err=True)
         folder = out or Path("runs") / datetime.now().strftime("%Y-%m-%d_%H%M%S")
         files = [json_out] if json_out is not None else []
         rows = _run(call_matrix(scheme, video, trace, like), folder, jobs, *files)
@@ -140,6 +147,8 @@ def _run(requests: list[CallRequest], folder: Path, jobs: int, *files: Path) -> 
 
 
 def _print_rows(rows: list[Row]) -> None:
+    from grace_lab.matrix import trace_name
+
     table = Table("scheme", "video", "trace")
     for title, _ in TABLE.values():
         table.add_column(title, justify="right", no_wrap=True)
@@ -147,7 +156,7 @@ def _print_rows(rows: list[Row]) -> None:
         cells = [
             "–" if row[name] is None else form.format(_scaled(name, row[name])) for name, (_, form) in TABLE.items()
         ]
-        table.add_row(str(row["scheme"]), Path(str(row["video"])).stem, Path(str(row["trace"])).stem, *cells)
+        table.add_row(str(row["scheme"]), Path(str(row["video"])).stem, trace_name(str(row["trace"])), *cells)
     Console().print(table)
 
 

@@ -32,6 +32,18 @@ class Format(StrEnum):
     RATES = "rates"
 
 
+class SourceFormat(StrEnum):
+    """The keys of trace_formats.READERS: what can be read."""
+
+    MAHIMAHI = "mahimahi"
+    STEPS = "steps"
+    CSV = "csv"
+    RATES = "rates"
+    TIMES = "times"
+    IPERF = "iperf"
+    PCAP = "pcap"
+
+
 class Kind(StrEnum):
     """The keys of `grace_netsim.trace.generate.GENERATORS`."""
 
@@ -45,7 +57,7 @@ Names = Annotated[list[str], typer.Argument(help=f"Trace files, or shipped trace
 Source = Annotated[str, typer.Argument(help="A trace file, or a shipped trace.")]
 Target = Annotated[Path, typer.Argument(help="The file to write.")]
 Cap = Annotated[float | None, typer.Option(min=0.2, max=100_000, help="Thin every 100 ms to this many Mbit/s.")]
-From = Annotated[Format | None, typer.Option("--from", help="Format of the source; default: told by name and content.")]
+From = Annotated[SourceFormat | None, typer.Option("--from", help="Format of the source; by default told by content.")]
 
 
 @app.callback()
@@ -87,6 +99,7 @@ def info(
     pooled: Annotated[bool, typer.Option(help="One column for all traces together.")] = False,
     against: Annotated[str | None, typer.Option(help="Hold published figures beside them: lte8 or fcc8.")] = None,
     cap: Cap = None,
+    form: From = None,
     as_json: Json = False,
 ) -> None:
     """Level, autocorrelation, outages, drops and packet level, over 100 ms steps."""
@@ -94,7 +107,7 @@ def info(
     from grace_netsim.trace.table import ROWS, published
 
     with errors_in_one_line():
-        loaded = _load_all(traces)
+        loaded = _load_all(traces, form)
         if cap is not None:
             loaded = dict(zip(loaded, capped(list(loaded.values()), cap), strict=True))
         groups = {"pooled": list(loaded.values())} if pooled else {name: [one] for name, one in loaded.items()}
@@ -103,6 +116,7 @@ def info(
             if against not in published():
                 raise TraceError(f"{against}: no published figures; use one of {', '.join(published())}")
             columns[f"{against} (published)"] = published()[against]
+        _say_how(traces, form)
     if as_json:
         typer.echo(json.dumps({name: asdict(stats) for name, stats in columns.items()}))
         return
@@ -119,14 +133,16 @@ def info(
 def plot(
     traces: Names,
     out: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path("trace.html"),
+    form: From = None,
 ) -> None:
     """Rate, distribution and autocorrelation as one self-contained HTML page."""
     from grace_netsim.trace.files import write_atomically
     from grace_netsim.trace.plot import plot_html
 
     with errors_in_one_line():
-        write_atomically(out, plot_html(_load_all(traces)).encode())
+        write_atomically(out, plot_html(_load_all(traces, form)).encode())
         typer.echo(f"{out} ({out.stat().st_size / 1e6:.1f} MB): open it in a browser")
+        _say_how(traces, form)
 
 
 @app.command()
@@ -137,10 +153,12 @@ def convert(
     to: Annotated[Format | None, typer.Option(help="Format of the target; default: by its name.")] = None,
 ) -> None:
     """Between mahimahi opportunities, `seconds Mbit/s` steps, csv and plain 100 ms rates."""
-    from grace_netsim.trace.files import find_trace, read_trace
+    from grace_netsim.trace.files import find_trace, read_described
 
     with errors_in_one_line():
-        _write(target, read_trace(find_trace(source), form), to)
+        trace, how = read_described(find_trace(source), form)
+        _write(target, trace, to)
+        typer.echo(f"{source}: {how}", err=True)
 
 
 @app.command()
@@ -214,10 +232,19 @@ def fetch(
         typer.echo(f"licence: {licence}")
 
 
-def _load_all(names: Sequence[str]) -> dict[str, OpportunityTrace]:
+def _load_all(names: Sequence[str], form: str | None) -> dict[str, OpportunityTrace]:
     from grace_netsim.trace.files import load_opportunities
 
-    return {name: load_opportunities(name) for name in names}
+    return {name: load_opportunities(name, form) for name in names}
+
+
+def _say_how(names: Sequence[str], form: str | None) -> None:
+    """How files were read, on the standard error."""
+    from grace_netsim.trace.files import SHIPPED, find_trace, read_described
+
+    for name in names:
+        if name not in SHIPPED:
+            typer.echo(f"{name}: {read_described(find_trace(name), form)[1]}", err=True)
 
 
 def _opportunities(trace: Trace) -> OpportunityTrace:

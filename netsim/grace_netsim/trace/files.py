@@ -10,7 +10,7 @@ from pathlib import Path
 
 from grace_netsim.errors import TraceError
 from grace_netsim.trace.convert import to_opportunities, to_rates
-from grace_netsim.trace.formats import FORMATS, Trace, guess_format
+from grace_netsim.trace.formats import FORMATS, READERS, Trace, described, recognised_format
 from grace_netsim.trace.opportunities import OpportunityTrace
 from grace_netsim.trace.rates import RateSeries
 from grace_netsim.trace.text import MAX_FILE_BYTES
@@ -42,9 +42,18 @@ def find_trace(name: str) -> Path:
 
 
 def read_trace(path: Path, form: str | None = None) -> Trace:
-    """Read a trace file; `form` is a key of FORMATS, or None to tell by suffix and first line."""
+    """Read a trace file; `form` is a key of READERS, or None to tell by suffix and content.
+
+    Raises TraceError, also where the content may mean two things and `form` has to say which."""
+    return read_described(path, form)[0]
+
+
+def read_described(path: Path, form: str | None = None) -> tuple[Trace, str]:
+    """`read_trace`, and for people how it was read."""
     data = read_bounded(path)
-    return FORMATS[form or guess_format(data, path.suffix)].parse(data, str(path))
+    form = form or recognised_format(data, path.suffix, str(path))
+    trace = READERS[form](data, str(path))
+    return trace, described(trace, form, data)
 
 
 def read_bounded(path: Path) -> bytes:
@@ -59,15 +68,21 @@ def read_bounded(path: Path) -> bytes:
     return data
 
 
-def load_opportunities(name: str) -> OpportunityTrace:
-    """A trace by path or shipped name, as delivery opportunities for LinkConfig.trace."""
-    trace = read_trace(find_trace(name))
+def _load(name: str, form: str | None) -> Trace:
+    path = find_trace(name)
+    return read_trace(path, None if path.parent == shipped_folder() else form)
+
+
+def load_opportunities(name: str, form: str | None = None) -> OpportunityTrace:
+    """A trace by path or shipped name, as delivery opportunities for LinkConfig.trace. `form`: as for `read_trace`."""
+    trace = _load(name, form)
     return trace if isinstance(trace, OpportunityTrace) else to_opportunities(trace)
 
 
-def load_rates(name: str) -> RateSeries:
-    """A trace by path or shipped name, as 100 ms rates for LinkConfig.rates (the paper's token bucket)."""
-    trace = read_trace(find_trace(name))
+def load_rates(name: str, form: str | None = None) -> RateSeries:
+    """A trace by path or shipped name, as 100 ms rates for LinkConfig.rates (the paper's token bucket). `form`: as for
+    `read_trace`."""
+    trace = _load(name, form)
     return trace if isinstance(trace, RateSeries) else to_rates(trace)
 
 

@@ -5,32 +5,54 @@ Every error names its source and line; sizes, times and rates are bounded, since
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from operator import le
 from types import MappingProxyType
-from typing import Literal
+from typing import Final, Literal
 
 from grace_netsim.errors import TraceError
-from grace_netsim.trace.opportunities import OpportunityTrace
+from grace_netsim.trace.foreign import (
+    CSV_HEADER,
+    FOREIGN,
+    PCAP_MAGICS,
+    PCAPNG_MAGIC,
+    Parser,
+    held_rates,
+    parse_csv,
+)
+from grace_netsim.trace.opportunities import OPPORTUNITY_BYTES, OpportunityTrace
 from grace_netsim.trace.rates import STEP_US, RateSeries
-from grace_netsim.trace.text import MAX_TIME_MS, lines_of, parse_mbps, parse_milliseconds, parse_seconds
+from grace_netsim.trace.text import (
+    BYTE_ORDER_MARK,
+    MAX_TIME_MS,
+    UNIX_S,
+    lines_of,
+    parse_decimal,
+    parse_mbps,
+    parse_milliseconds,
+    parse_seconds,
+    series_of,
+)
 
 Trace = OpportunityTrace | RateSeries
 
-CSV_HEADER = "seconds,mbps"
-MAX_STEPS = 1_000_000  # of a rate series: more than a day in 100 ms steps
-
 
 def parse_mahimahi(data: bytes, source: str) -> OpportunityTrace:
-    """One integer of milliseconds per line, not decreasing, the last above 0 (mm-link's own rules)."""
+    """One integer of milliseconds per line, not decreasing, the last above 0 (mm-link's own rules).
+
+    Unix times, as a log of packets has them, count from the first one."""
     if (flawless := _flawless_times(data)) is not None:
         return OpportunityTrace(flawless)
     times: list[int] = []
     last = 0
+    origin_ms: int | None = None
     for line in lines_of(data, source):
-        at_ms = parse_milliseconds(line)
+        if origin_ms is None:
+            origin_ms = int(line.text) if line.text.isdigit() and int(line.text) > UNIX_S * 1000 else 0
+        at_ms = parse_milliseconds(line, origin_ms)
         if at_ms < last:
             raise line.error(f"time goes back from {last} to {at_ms} ms", "sort the file, or cut it here")
         times.append(at_ms)
@@ -53,80 +75,30 @@ def _flawless_times(data: bytes) -> tuple[int, ...] | None:
 def parse_steps(data: bytes, source: str) -> RateSeries:
     """`seconds Mbit/s` per line (FCC, Pensieve): a rate holds to the next line; the last as long as the one before.
 
-    Returned in steps of 100 ms, each with the mean rate over it. Time counts from the first line."""
-    bounds_us: list[int] = []
+    Returned in steps of 100 ms, each with the mean rate over it. Time counts from the first line, Unix times too."""
+    times_us: list[int] = []
     rates_bps: list[int] = []
+    origin: float | None = None
     for line in lines_of(data, source):
         fields = line.text.split()
         if len(fields) != 2:
             raise line.error(f"{len(fields)} fields instead of 2", "a line is: seconds, blank, Mbit/s")
-        at_us = parse_seconds(line, fields[0])
-        if bounds_us and at_us <= bounds_us[-1]:
+        if origin is None:
+            first_s = parse_decimal(line, fields[0], "seconds")
+            origin = first_s if first_s > UNIX_S else 0.0
+        at_us = parse_seconds(line, fields[0], 1.0, origin)
+        if times_us and at_us <= times_us[-1]:
             raise line.error(f"the time does not increase: {fields[0]} s", "sort the file and drop doubles")
-        bounds_us.append(at_us)
+        times_us.append(at_us)
         rates_bps.append(parse_mbps(line, fields[1]))
-    if len(bounds_us) < 2:
+    if len(times_us) < 2:
         raise TraceError(f"{source}:1: one line alone says no duration; add a second one")
-    bounds_us.append(2 * bounds_us[-1] - bounds_us[-2])
-    if bounds_us[-1] - bounds_us[0] > MAX_STEPS * STEP_US:
-        raise TraceError(f"{source}: lasts longer than a day; cut the file")
-    return _series(_resampled(bounds_us, rates_bps), STEP_US, source)
-
-
-def _resampled(bounds_us: list[int], rates_bps: list[int]) -> Iterator[int]:
-    """Mean rate over each 100 ms from the first bound to the last; a last, partial step has the mean of its part."""
-    end_us = bounds_us[-1]
-    row = 0
-    for step_us in range(bounds_us[0], end_us, STEP_US):
-        stop_us = min(step_us + STEP_US, end_us)
-        microbits, at_us = 0, step_us
-        while at_us < stop_us:
-            until_us = min(bounds_us[row + 1], stop_us)
-            microbits += rates_bps[row] * (until_us - at_us)
-            at_us = until_us
-            if at_us == bounds_us[row + 1]:
-                row += 1
-        yield round(microbits / (stop_us - step_us))
-
-
-def parse_csv(data: bytes, source: str) -> RateSeries:
-    """Header `seconds,mbps`, then rows on an even grid, which gives the step; a single row stands for 100 ms."""
-    lines = lines_of(data, source)
-    header = next(lines)
-    if header.text.strip().lower() != CSV_HEADER:
-        raise header.error(f"the header is not {CSV_HEADER!r}", "name the two columns so")
-    starts_us: list[int] = []
-    rates_bps: list[int] = []
-    for line in lines:
-        fields = line.text.split(",")
-        if len(fields) != 2:
-            raise line.error(f"{len(fields)} fields instead of 2", "a row is: seconds, comma, Mbit/s")
-        starts_us.append(parse_seconds(line, fields[0].strip()))
-        rates_bps.append(parse_mbps(line, fields[1].strip()))
-        if len(starts_us) == 2 and starts_us[1] <= starts_us[0]:
-            raise line.error("the time does not increase", "give each row a later time")
-        if len(starts_us) > 2 and starts_us[-1] - starts_us[-2] != starts_us[1] - starts_us[0]:
-            raise line.error("the step changes", "use one even step, or the format `seconds Mbit/s`")
-    if not rates_bps:
-        raise TraceError(f"{source}:2: no row after the header; add rows of: seconds, comma, Mbit/s")
-    step_us = starts_us[1] - starts_us[0] if len(starts_us) > 1 else STEP_US
-    return _series(iter(rates_bps), step_us, source)
+    return held_rates(times_us, rates_bps, source)
 
 
 def parse_rates(data: bytes, source: str) -> RateSeries:
     """One Mbit/s figure per line, each for 100 ms."""
-    return _series((parse_mbps(line, line.text.strip()) for line in lines_of(data, source)), STEP_US, source)
-
-
-def _series(rates_bps: Iterator[int], step_us: int, source: str) -> RateSeries:
-    rates: list[int] = []
-    for rate in rates_bps:
-        rates.append(rate)
-        if len(rates) > MAX_STEPS:
-            raise TraceError(f"{source}: more than {MAX_STEPS} steps; cut the file")
-    if not any(rates):
-        raise TraceError(f"{source}: all rates are 0; nothing could ever leave such a link")
-    return RateSeries(tuple(rates), step_us)
+    return series_of((parse_mbps(line, line.text.strip()) for line in lines_of(data, source)), STEP_US, source)
 
 
 def format_mahimahi(trace: OpportunityTrace) -> str:
@@ -199,13 +171,96 @@ FORMATS: Mapping[str, OpportunityFormat | RateFormat] = MappingProxyType(
 )
 
 
+READERS: Mapping[str, Parser] = MappingProxyType({name: form.parse for name, form in FORMATS.items()} | FOREIGN)
+"""Every format that can be read, by the name that `--from` takes."""
+
+_SURE_SUFFIXES: Final = {suffix: name for name, form in FORMATS.items() for suffix in form.suffixes if suffix != ".txt"}
+_LOOKED_AT: Final = 1000  # lines
+_LOOKED_AT_BYTES: Final = 1 << 16
+_TIMES_AT_LEAST: Final = 10  # numbers with decimals that only rise: times rather than rates, or neither for certain
+
+
 def guess_format(data: bytes, suffix: str) -> str:
     """By suffix where it says enough, else by the first line; anything unknown is taken for a mahimahi file."""
-    first = data[:200].split(b"\n", 1)[0].strip()
-    if suffix != ".txt":
-        for name, form in FORMATS.items():
-            if suffix in form.suffixes:
-                return name
-    if b"," in first:
+    first = _entries(data[:200])[:1]
+    if suffix in _SURE_SUFFIXES:
+        return _SURE_SUFFIXES[suffix]
+    if first and "," in first[0]:
         return "csv"
-    return "steps" if len(first.split()) == 2 else "mahimahi"
+    return "steps" if first and len(first[0].split()) == 2 else "mahimahi"
+
+
+def recognised_format(data: bytes, suffix: str, source: str) -> str:
+    """The format of a file by its content, and by its suffix where that says it. TraceError where two fit."""
+    if data[:4] in PCAP_MAGICS or data[:4] == PCAPNG_MAGIC:
+        return "pcap"
+    if suffix in _SURE_SUFFIXES and suffix != ".csv":
+        return _SURE_SUFFIXES[suffix]
+    entries = _entries(data)
+    if data.lstrip()[:1] == b"{" or any("bits/sec" in entry for entry in entries[:50]) or _is_iperf2(entries):
+        return "iperf"
+    plain = guess_format(data, suffix)
+    if plain != "mahimahi" or not suffix or not entries:  # traces of mahimahi's own have no suffix
+        return plain
+    return _of_one_column(entries, source)
+
+
+def _of_one_column(entries: list[str], source: str) -> str:
+    """Milliseconds, rates or times."""
+    try:
+        values = [float(entry) for entry in entries]
+    except ValueError:
+        return "mahimahi"  # whose parser says what is wrong, and where
+    rising = all(map(le, values, values[1:]))
+    whole = all(entry.strip().isdigit() for entry in entries)
+    if values[0] > UNIX_S and not (whole and values[0] > UNIX_S * 1000):
+        return "times"
+    if whole and rising and values[-1] >= 1000:
+        return "mahimahi"
+    if not whole and not (rising and len(values) >= _TIMES_AT_LEAST):
+        return "rates"
+    as_rates = f"rates of {min(values):g} to {max(values):g} Mbit/s in steps of 100 ms (--from rates)"
+    if whole and rising:
+        other = f"a mahimahi trace of {values[-1]:g} ms (--from mahimahi)"
+    elif whole:
+        other = "a mahimahi trace whose times go back, which is none"
+    else:
+        other = f"times of packets up to {values[-1]:g} s (--from times)"
+    raise TraceError(f"{source}: may be {as_rates}, or {other}; say which")
+
+
+def _entries(data: bytes) -> list[str]:
+    """Lines that are no comments, at most so many as are looked at."""
+    text = data[:_LOOKED_AT_BYTES].removeprefix(BYTE_ORDER_MARK).decode("latin-1")
+    if len(data) > _LOOKED_AT_BYTES:
+        text = text.rpartition("\n")[0]  # the last line is cut
+    lines = (line.strip() for line in text.split("\n", _LOOKED_AT)[:_LOOKED_AT])
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _is_iperf2(entries: list[str]) -> bool:
+    fields = entries[0].split(",") if entries else []
+    return len(fields) >= 9 and fields[0].isdigit() and "-" in fields[6]
+
+
+def described(trace: Trace, form: str, data: bytes) -> str:
+    """For people: how a file was read, with unit, step, length and mean."""
+    unix = bool(entries := _entries(data[:400])) and entries[0].replace(".", "").replace(",", " ").split()[0].isdigit()
+    since = ", Unix times" if unix and float(re.split(r"[,\s]", entries[0])[0]) > UNIX_S else ""
+    read_as = {
+        "mahimahi": "mahimahi (milliseconds, 1504 bytes each)",
+        "steps": "seconds and Mbit/s",
+        "rates": "Mbit/s",
+        "csv": f"csv ({entries[0]})" if entries else "csv",
+        "times": "times of packets in seconds (1504 bytes each)",
+        "iperf": "an iperf log",
+        "pcap": "a packet capture",
+    }[form]
+    if isinstance(trace, OpportunityTrace):
+        mean_mbps = len(trace.times_ms) * OPPORTUNITY_BYTES * 8 / trace.period_ms / 1000
+        return f"read as {read_as}{since}: {trace.period_ms / 1000:g} s, mean {mean_mbps:.3g} Mbit/s"
+    mean_mbps = sum(trace.rates_bps) / len(trace.rates_bps) / 1e6
+    step_ms = trace.step_us / 1000
+    return (
+        f"read as {read_as}{since}, steps of {step_ms:g} ms: {trace.duration_us / 1e6:g} s, mean {mean_mbps:.3g} Mbit/s"
+    )
