@@ -22,6 +22,9 @@ Seconds = Annotated[float | None, typer.Option(min=0.04, max=86_400, help="Use t
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Equal seeds give equal results.")]
 OwdMs = Annotated[float, typer.Option(min=0, max=5000, help="One-way delay of the network.")]
 Controller = Annotated[str, typer.Option("--cc", help="Congestion controller: gcc, salsify, fixed, MODULE:NAME, …")]
+Controllers = Annotated[
+    list[str] | None, typer.Option("--cc", help="As elsewhere; repeatable, to compare. Default: gcc.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Profile = Annotated[str, typer.Option("--profile", help="A model: `grace-rtc models list`.")]
 Backend = Annotated[str | None, typer.Option(help="openvino or torch; default: the best there is.")]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
@@ -85,10 +85,14 @@ def trace_name(trace: str) -> str:
     return path.name if path.suffix in DIRECTIONS else path.stem
 
 
-def call_matrix(schemes: list[str], videos: list[str], traces: list[str], like: CallRequest) -> list[CallRequest]:
-    """All calls, those of one video in a row, so that a worker process keeps its clip in memory."""
-    cells = product(videos, schemes, traces)
-    return [replace(like, scheme=scheme, video=video, trace=trace) for video, scheme, trace in cells]
+def call_matrix(
+    schemes: list[str], videos: list[str], traces: list[str], like: CallRequest, controllers: Sequence[str] = ()
+) -> list[CallRequest]:
+    """All calls, those of one video in a row, so that a worker process keeps its clip in memory.
+
+    `controllers`: names of congestion controllers to compare; none: that of `like`."""
+    cells = product(videos, schemes, controllers or (like.cc,), traces)
+    return [replace(like, scheme=scheme, video=video, cc=cc, trace=trace) for video, scheme, cc, trace in cells]
 
 
 def check_requests(requests: list[CallRequest]) -> None:
@@ -100,7 +104,7 @@ def check_requests(requests: list[CallRequest]) -> None:
     if any(request.start_bps > request.max_bps for request in requests):
         raise ValueError("the first target rate is above the highest: lower --start-kbps or raise --max-kbps")
     if repeated := [name for name, count in Counter(request.name for request in requests).items() if count > 1]:
-        advice = "name each scheme, video and trace once, and give no two files the same name"
+        advice = "name each scheme, video, trace and controller once, and give no two files the same name"
         raise ValueError(f"two of the calls are the same, or their logs would be ({repeated[0]}.jsonl): {advice}")
     for request in {request.cc: request for request in requests}.values():
         _controller(request)

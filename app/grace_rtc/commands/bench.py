@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from grace_rtc.console import errors_in_one_line
-from grace_rtc.options import Json, width_and_height
+from grace_rtc.options import TRACES, Controllers, Json, Seed, width_and_height
 
 app = typer.Typer(no_args_is_help=True, help="Measure the speed of the parts on this machine.")
 
@@ -59,6 +59,29 @@ def call(
         f"{speed.simulated_s:g} s of a {kbps} kbit/s call took {speed.took_s:.2f} s of CPU time: "
         f"{speed.times_real_time:g} times real time, {speed.packets} packets, {speed.events} log lines"
     )
+
+
+@app.command()
+def congestion(
+    trace: Annotated[list[str] | None, typer.Option(help=f"Trace file, or {TRACES}; repeatable. Default: all.")] = None,
+    cc: Controllers = None,
+    seconds: Annotated[float, typer.Option(min=5, max=600, help="Length of each call.")] = 30,
+    seed: Seed = 1,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 2,
+    as_json: Json = False,
+) -> None:
+    """Compare congestion controllers: calls without a codec over traces (100 ms one way, queue of 25 packets)."""
+    with errors_in_one_line():
+        from grace_rtc.bench.congestion import COLUMNS, compare
+
+        means = compare(trace, cc, seconds, seed, jobs)
+        if as_json:
+            typer.echo(json.dumps(means))
+            return
+        table = Table("cc", *COLUMNS.values(), title=f"Means over the traces, {seconds:g} s each, seed {seed}")
+        for name, row in means.items():
+            table.add_row(name, *("–" if value is None else f"{value:.3g}" for value in row.values()))
+        Console().print(table)
 
 
 @app.command()

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from grace_rtc.commands.trace import From
 from grace_rtc.console import errors_in_one_line
-from grace_rtc.options import CLIPS, TRACES, Controller, FixedFps, OwdMs, Seed, Size, width_and_height
+from grace_rtc.options import CLIPS, TRACES, Controllers, FixedFps, OwdMs, Seed, Size, width_and_height
 
 if TYPE_CHECKING:
     from grace_lab.matrix import CallRequest, Row
@@ -29,7 +29,9 @@ TABLE = {
     "p98_delay_ms": ("P98\nms", "{:.0f}"),
     "non_rendered_ratio": ("not\nshown", "{:.1%}"),
     "stall_ratio": ("stall\nratio", "{:.1%}"),
+    "stall_beyond_outages_ratio": ("beyond\noutages", "{:.1%}"),
     "bitrate_bps": ("kbit/s", "{:.0f}"),
+    "utilisation_ratio": ("used", "{:.0%}"),
     "wall_s": ("took\ns", "{:.1f}"),
 }
 
@@ -54,7 +56,7 @@ def run(
     trace_format: From = None,
     owd_ms: OwdMs = 100,
     queue_packets: Annotated[int, typer.Option(min=1, max=100_000, help="Drop-tail queue of the bottleneck.")] = 25,
-    cc: Controller = "gcc",
+    cc: Controllers = None,
     fps: FixedFps = 25,
     seed: Seed = 1,
     size: Size = None,
@@ -80,7 +82,7 @@ def run(
 
         like = CallRequest(
             scheme="", video="", trace="", trace_format=trace_format,
-            owd_ms=owd_ms, queue_packets=queue_packets, cc=cc, fps=fps, seed=seed,
+            owd_ms=owd_ms, queue_packets=queue_packets, fps=fps, seed=seed,
             size=width_and_height(size), seconds=seconds, service=service.value, loss=loss,
             feedback_owd_ms=feedback_owd_ms, feedback_loss=feedback_loss,
             start_bps=start_kbps * 1000, max_bps=max_kbps * 1000,
@@ -91,7 +93,7 @@ def run(
                 typer.echo(f"{name}: {read_described(find_trace(name), trace_format)[1]}", err=True)
         folder = out or Path("runs") / datetime.now().strftime("%Y-%m-%d_%H%M%S")
         files = [json_out] if json_out is not None else []
-        rows = _run(call_matrix(scheme, video, trace, like), folder, jobs, *files)
+        rows = _run(call_matrix(scheme, video, trace, like, cc or []), folder, jobs, *files)
         if json_out is not None:
             json_out.write_text(json.dumps(rows, indent=1) + "\n")
     Console().print(f"{folder / 'results.json'}; look at it: grace-rtc lab report {folder}", soft_wrap=True)
@@ -142,21 +144,23 @@ def _run(requests: list[CallRequest], folder: Path, jobs: int, *files: Path) -> 
                 rows.append(row)
                 progress.advance(bar)
     write_provenance(folder)
-    _print_rows(sorted(rows, key=lambda row: (str(row["scheme"]), str(row["video"]), str(row["trace"]))))
+    _print_rows(sorted(rows, key=lambda row: [str(row[name]) for name in ("scheme", "video", "trace", "cc")]))
     return rows
 
 
 def _print_rows(rows: list[Row]) -> None:
     from grace_lab.matrix import trace_name
 
-    table = Table("scheme", "video", "trace")
+    compared = len({row["cc"] for row in rows}) > 1
+    table = Table("scheme", "video", "trace", *(["cc"] if compared else []))
     for title, _ in TABLE.values():
         table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
         cells = [
             "–" if row[name] is None else form.format(_scaled(name, row[name])) for name, (_, form) in TABLE.items()
         ]
-        table.add_row(str(row["scheme"]), Path(str(row["video"])).stem, trace_name(str(row["trace"])), *cells)
+        names = [str(row["scheme"]), Path(str(row["video"])).stem, trace_name(str(row["trace"]))]
+        table.add_row(*names, *([str(row["cc"])] if compared else []), *cells)
     Console().print(table)
 
 

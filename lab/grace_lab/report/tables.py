@@ -11,7 +11,7 @@ from grace_lab.report.results import Call
 
 COLUMNS: Final = (
     "ssim_db", "psnr_db", "p50_delay_ms", "p98_delay_ms", "non_rendered_ratio", "stalls_per_s", "stall_ratio",
-    "bitrate_bps", "packet_loss_ratio",
+    "stall_beyond_outages_ratio", "bitrate_bps", "utilisation_ratio", "step_up_ms", "packet_loss_ratio",
 )  # fmt: skip
 
 TITLES: Final = {
@@ -22,7 +22,10 @@ TITLES: Final = {
     "non_rendered_ratio": "non-rendered",
     "stalls_per_s": "stalls/s",
     "stall_ratio": "stall ratio",
+    "stall_beyond_outages_ratio": "stall beyond outages",
     "bitrate_bps": "kbit/s",
+    "utilisation_ratio": "utilisation",
+    "step_up_ms": "ms to 80 % after a step up",
     "packet_loss_ratio": "packets lost",
 }
 
