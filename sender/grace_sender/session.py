@@ -125,6 +125,7 @@ class SenderSession:
         self._last_timestamp = 0
         self._newest_frame_id = 0
         self._newest_key = 0
+        self._probe = (0, 0)  # the cluster that is being filled, and the bytes still owed to it
         self._retransmitting: set[tuple[int, int]] = set()  # queued to be sent again
         self._sent_bytes = _SentBytes()
 
@@ -229,11 +230,8 @@ class SenderSession:
             self._last_timestamp = item.timestamp
             out.append(self._send(item, 0, cluster, now_us))
         padding_bytes, cluster = self._pacer.padding_wanted(now_us)
-        while padding_bytes > 0:
-            size = min(padding_bytes, MAX_PADDING_BYTES)
-            item = _Outgoing(b"", self._last_timestamp, False, -1, 0, PacketKind.PADDING)
-            out.append(self._send(item, size, cluster, now_us))
-            padding_bytes -= size + RTP_HEADER_BYTES
+        if cluster is not None:
+            out += self._fill_probe(padding_bytes, cluster, now_us)
         return out
 
     def get_timer(self) -> int | None:
@@ -301,8 +299,33 @@ class SenderSession:
     def _enqueue(self, item: _Outgoing, priority: Priority, now_us: int) -> None:
         self._pacer.enqueue(item, len(item.payload) + RTP_HEADER_BYTES, priority, now_us)
 
-    def _send(self, item: _Outgoing, padding: int, cluster: int | None, now_us: int) -> bytes:
-        """Give the packet its number, the same for RTP and for the transport, and let it go."""
+    def _fill_probe(self, size_bytes: int, cluster: int, now_us: int) -> list[bytes]:
+        """Copies of the newest frame's packets where there are any, else padding; what exceeds `size_bytes` now is
+        taken off the next burst of the same probe."""
+        if cluster != self._probe[0]:
+            self._probe = (cluster, 0)
+        owed_bytes = self._probe[1] + size_bytes
+        out = []
+        while owed_bytes > 0:
+            copy = self._sent.newest(now_us)
+            if copy is None:
+                padding = min(owed_bytes, MAX_PADDING_BYTES)
+                item = _Outgoing(b"", self._last_timestamp, False, -1, 0, PacketKind.PADDING)
+            else:
+                padding = 0
+                payload = media.mark_retransmitted(copy.payload)
+                item = replace(copy, payload=payload, kind=PacketKind.RETRANSMISSION)
+            out.append(self._send(item, padding, cluster, now_us, probe_filler=True))
+            owed_bytes -= len(item.payload) + padding + RTP_HEADER_BYTES
+        self._probe = (cluster, owed_bytes)
+        return out
+
+    def _send(
+        self, item: _Outgoing, padding: int, cluster: int | None, now_us: int, *, probe_filler: bool = False
+    ) -> bytes:
+        """Give the packet its number, the same for RTP and for the transport, and let it go.
+
+        `probe_filler`: it was made up for a probe, and is no sign of what the application needs."""
         config = self._config
         packet = rtp.RtpPacket(
             payload_type=config.payload_type,
@@ -315,7 +338,7 @@ class SenderSession:
             padding_bytes=padding,
         )
         data = rtp.build_rtp(packet, config.transport_seq_id)
-        self._controller.on_packet_sent(PacketSent(self._seq, now_us, len(data), cluster, padding > 0))
+        self._controller.on_packet_sent(PacketSent(self._seq, now_us, len(data), cluster, probe_filler))
         self._events.append(PacketLeft(now_us, self._seq, item.frame_id, item.index, len(data), item.kind))
         self._sent_bytes.add(len(data), item.kind is PacketKind.RETRANSMISSION, now_us)
         self._seq += 1

@@ -25,6 +25,8 @@ def lab_run(*options: str) -> Result:
 
 
 def test_matrix_has_every_cell_and_keeps_a_videos_calls_together() -> None:
+    both = call_matrix(["stub"], ["v"], ["1"], LIKE, ["gcc", "salsify"])
+    assert [(cell.cc, cell.name) for cell in both] == [("gcc", "stub_v_1_gcc_1"), ("salsify", "stub_v_1_salsify_1")]
     cells = call_matrix(["a", "b"], ["v", "w"], ["1", "2"], LIKE)
     assert [(cell.video, cell.scheme, cell.trace) for cell in cells] == [
         ("v", "a", "1"), ("v", "a", "2"), ("v", "b", "1"), ("v", "b", "2"),
@@ -81,7 +83,7 @@ def test_command_writes_results_logs_and_json(tmp_path: Path) -> None:
         (("--cc", "os:system"), "os:system makes no congestion controller"),
         (("--seed", "9" * 30), "--seed"),
         (("--start-kbps", "9000", "--max-kbps", "1000"), "above the highest"),
-        (("--trace", "lte-1"), "name each scheme, video and trace once"),
+        (("--trace", "lte-1"), "name each scheme, video, trace and controller once"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_status_2(options: tuple[str, ...], message: str) -> None:
@@ -138,7 +140,7 @@ def test_command_and_library_have_the_same_defaults() -> None:
     given = {name: parameter.default for name, parameter in signature(lab_command.run).parameters.items()}
     like = CallRequest(scheme="", video="", trace="")
     assert (like.start_bps, like.max_bps) == (given["start_kbps"] * 1000, given["max_kbps"] * 1000)
-    for name in ("owd_ms", "queue_packets", "cc", "fps", "seed", "size", "seconds", "service", "loss", "encode_ms"):
+    for name in ("owd_ms", "queue_packets", "fps", "seed", "size", "seconds", "service", "loss", "encode_ms"):
         assert getattr(like, name) == given[name], name
 
 

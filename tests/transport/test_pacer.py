@@ -63,15 +63,12 @@ def test_idle_time_is_not_saved_up() -> None:
     assert _pop(pacer, 10 * S) == ["late0"]
 
 
-def test_priorities_go_before_age_and_audio_does_not_wait() -> None:
+def test_priorities_go_before_age() -> None:
     pacer: Pacer[str] = Pacer(BPS)
     _fill(pacer, 2)
     assert _pop(pacer, 0) == ["video0"]
     _fill(pacer, 1, priority=Priority.PADDING)
     _fill(pacer, 1, priority=Priority.RETRANSMISSION)
-    pacer.enqueue("audio", 100, Priority.AUDIO, 0)
-    assert pacer.get_timer() == 0
-    assert _pop(pacer, 0) == ["audio"]
     assert [item for _, item in _drain(pacer, S)] == ["retransmission0", "video1", "padding0"]
 
 
@@ -91,7 +88,7 @@ def test_queue_is_told_in_bytes_and_in_time() -> None:
 
 def test_debt_of_more_than_half_a_second_is_forgotten() -> None:
     pacer: Pacer[str] = Pacer(100_000)
-    pacer.enqueue("audio", 100_000, Priority.AUDIO, 0)  # 8 s at the pacing rate
+    pacer.enqueue("large", 100_000, Priority.VIDEO, 0)  # 8 s at the pacing rate
     pacer.pop_due(0)
     pacer.enqueue("video", 100, Priority.VIDEO, 0)
     assert pacer.get_timer() == 500 * MS

@@ -249,3 +249,13 @@ def test_round_trip_is_learned_from_the_answer_to_a_single_request() -> None:
     requester.requests_to_send(130 * MS)
     requester.on_packet(replace(packet(0, 2), retransmitted=True), 135 * MS)  # to which of two requests?
     assert requester.rtt_us == 120 * MS
+
+
+def test_the_newest_frame_is_handed_out_once_per_half_round_trip() -> None:
+    buffer: RetransmissionBuffer[str] = RetransmissionBuffer()
+    assert buffer.newest(0) is None
+    buffer.add(1, 0, "old", 100, 0)
+    buffer.add(2, 0, "first", 100, 0)
+    buffer.add(2, 1, "second", 100, 0)
+    assert [buffer.newest(0) for _ in range(3)] == ["first", "second", None]
+    assert buffer.newest(100_000) == "first"

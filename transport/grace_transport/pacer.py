@@ -15,7 +15,7 @@ from grace_transport.types import ProbeCluster
 T = TypeVar("T")
 
 BURST_US = 5_000  # media leaves in bursts that are worth this long at the pacing rate (design B11: 5 ms tick)
-MAX_DEBT_US = 500_000  # what was sent too early (probes, audio) holds the rest up no longer than this (libwebrtc)
+MAX_DEBT_US = 500_000  # what was sent too early (probes) holds the rest up no longer than this (libwebrtc)
 QUEUE_LIMIT_US = (
     2_000_000  # the rate is raised so that the queue drains in this time (libwebrtc kMaxExpectedQueueLength)
 )
@@ -32,12 +32,11 @@ PADDING_PACKET_BYTES = 244  # 224 bytes of padding, libwebrtc's kMaxPaddingLengt
 
 
 class Priority(IntEnum):
-    """Smaller leaves first. Audio does not wait for the pacing rate at all (libwebrtc: `pace_audio` off)."""
+    """Smaller leaves first (libwebrtc's order). Audio does not pass through this pacer: aiortc sends it by itself."""
 
-    AUDIO = 0
-    RETRANSMISSION = 1
-    VIDEO = 2
-    PADDING = 3
+    RETRANSMISSION = 0
+    VIDEO = 1
+    PADDING = 2
 
 
 class Sendable(NamedTuple, Generic[T]):
@@ -140,9 +139,6 @@ class Pacer(Generic[T]):
         probe = self._due_probe(now_us)
         if probe is not None:
             self._pop_probe(probe, due, now_us)
-        audio = self._queues[Priority.AUDIO]
-        while audio:
-            due.append(Sendable(self._pop(audio), None))
         if self._queue_packets:
             # Once the debt is paid a whole burst may go: fewer wakes than packet by packet, at the same rate.
             burst_bits = self._rate_bps(now_us) * BURST_US / 1_000_000 if self._debt_bits <= 0 else 0.0
@@ -162,8 +158,6 @@ class Pacer(Generic[T]):
 
     def get_timer(self) -> int | None:
         """When `pop_due` or `padding_wanted` next has something; None while there is nothing to send."""
-        if self._queues[Priority.AUDIO]:
-            return self._last_us
         timers = []
         if self._probes and self._active:
             timers.append(self._probes[0].next_us)

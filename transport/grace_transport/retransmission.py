@@ -276,6 +276,20 @@ class RetransmissionBuffer(Generic[Item]):
                 items.append(item)
         return items
 
+    def newest(self, now_us: int) -> Item | None:
+        """A payload of the newest frame that was not handed out within half a round trip; None if there is none.
+
+        For a sender that has to fill a probe: a copy of what may be lost is worth more than padding."""
+        self._forget(now_us)
+        if not self._frames:
+            return None
+        stored = self._frames[next(reversed(self._frames))]
+        for index, item in stored.items.items():
+            if now_us - stored.retransmitted_us.get(index, now_us - self._spacing_us) >= self._spacing_us:
+                stored.retransmitted_us[index] = now_us
+                return item
+        return None
+
     def _forget(self, now_us: int) -> None:
         while self._frames:
             frame_id, oldest = next(iter(self._frames.items()))

@@ -36,6 +36,7 @@ MIN_DRAIN_SHARE = 0.3  # ...if it were not for this share of the capacity
 MAX_DRAIN_US = 2_000_000
 FIRST_REST_US, MAX_REST_US = 5_000_000, 80_000_000
 SILENCE_US, FADE_US, MIN_FADE = 250_000, 300_000, 0.1  # reports overdue by so long; from then on the rate fades
+MIN_RESPONSE_US = 10_000  # a network without delay, or nonsense
 PAUSE_US = 500_000  # of the sender: reports are not overdue while nothing is sent
 PROBE_FACTOR = 4.0  # times the rate
 PROBE_NEWS = 1.2  # a result below so much of the rate is a failure
@@ -93,7 +94,7 @@ class Recovery:
         self._trains.on_arrived(arrived, average_bps)
         if self._reported_us is not None:
             self._elapsed_us = min(max(now_us - self._reported_us, 0), 300_000)
-        self._reported_us, self._response_us = now_us, response_us
+        self._reported_us, self._response_us = now_us, max(response_us, MIN_RESPONSE_US)
         self._unanswered_us = None
         self._burst_us += (_longest_burst_us(arrived) - self._burst_us) / 8
         self._wait_us = wait_us = max(wait_us - int(self._burst_us / 2), 0)

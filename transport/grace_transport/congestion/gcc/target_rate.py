@@ -81,7 +81,7 @@ class TargetRate:
         self._set(self._current_bps)
 
     def on_receiver_estimate(self, rate_bps: int) -> None:
-        """REMB, draft-alvestrand-rmcat-remb."""
+        """REMB, draft-alvestrand-rmcat-remb. No receiver of ours sends it: the reference's vectors do."""
         self._receiver_bps = rate_bps
         self._set(self._current_bps)
 
