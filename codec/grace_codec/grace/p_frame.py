@@ -124,12 +124,12 @@ class PFrameEncoder:
     def _fit(self, frame: PFrame, planes: Planes, candidate: PatchCandidate | None) -> Attempt:
         """Fill the budget; where nothing fits, search motion again at a higher price; at last leave things out."""
         for _ in range(MAX_SEARCHES - 1):
-            coded, _ = self._fill_budget(frame)
-            if coded is not None:
-                return coded
-            self._price.rise()
+            coded, latents = self._fill_budget(frame)
+            if coded is not None or not self._price.rise():
+                break
             frame = self._p_frame(self._analyse(planes, frame.parent, 0), frame.parent, candidate, frame.budget)
-        coded, latents = self._fill_budget(frame)
+        else:
+            coded, latents = self._fill_budget(frame)
         due = candidate is not None and candidate.due
         return coded or self._squeeze(frame, latents, frame.patch if due else None)
 

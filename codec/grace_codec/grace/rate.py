@@ -101,6 +101,7 @@ class RateControl:
 SAD_PER_STEP = 1.6  # price of a bit of motion over the quantization step (measured: 0.4 and 3.2 cost 4 to 13 % of rate)
 PRICE_RISE = 3.0  # where a frame does not fit
 PRICE_DECAY = 0.8  # from frame to frame
+MOST_PRICE_FACTOR = 81.0  # gone 20 frames after the last frame that did not fit
 
 
 class MotionPrice:
@@ -117,9 +118,10 @@ class MotionPrice:
         """The price at a quantization step."""
         return max(LEAST_BIT_PRICE, SAD_PER_STEP * step * self._factor)
 
-    def rise(self) -> None:
-        """A frame did not fit: search again, dearer."""
-        self._factor *= PRICE_RISE
+    def rise(self) -> bool:
+        """A frame did not fit: search again at a higher price. False where the price is as high as it goes."""
+        before, self._factor = self._factor, min(self._factor * PRICE_RISE, MOST_PRICE_FACTOR)
+        return self._factor > before
 
     def decay(self) -> None:
         """A frame is coded."""

@@ -95,3 +95,12 @@ def test_the_price_of_motion_triples_where_a_frame_does_not_fit_and_decays_while
     for _ in range(20):
         price.decay()
     assert price.sad_per_bit(10.0) == pytest.approx(16.0)
+
+
+def test_the_price_of_motion_is_bounded_and_starvation_is_forgotten_within_a_second() -> None:
+    price = MotionPrice()
+    assert [price.rise() for _ in range(6)] == [True] * 4 + [False] * 2
+    assert price.sad_per_bit(10.0) == pytest.approx(81 * 16.0)
+    for _ in range(20):
+        price.decay()
+    assert price.sad_per_bit(10.0) == pytest.approx(16.0)
