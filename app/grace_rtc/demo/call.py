@@ -16,9 +16,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
-from grace_codec.media import ClipOptions, open_clip
+from grace_codec.media import ClipOptions, open_clip, video_frame
+from grace_codec.media.colour import tag
 from grace_lab.log.file import LogFollower, read_log
 from grace_lab.log.merge import ProcessLogs
 from grace_netsim.trace.files import load_rates
@@ -62,10 +61,10 @@ def make_clip(
         with open_clip(video, ClipOptions(size=size, fps=fps)) as clip, av.open(str(path), "w") as container:
             stream = container.add_stream("libx264", rate=rate, options={"qp": "0", "preset": "ultrafast"})
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            tag(stream.codec_context)
             for number in range(frames):
                 frame = clip.frame(first + number)
-                flat = np.concatenate([plane.reshape(-1) for plane in (frame.y, frame.u, frame.v)])
-                coded = av.VideoFrame.from_ndarray(flat.reshape(height * 3 // 2, width), format="yuv420p")
+                coded = video_frame((frame.y, frame.u, frame.v))
                 coded.pts, coded.time_base = number, 1 / rate
                 container.mux(stream.encode(coded))
                 if progress is not None:

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from grace_codec.evaluation.quality import ssim_to_db
-from grace_codec.media import VideoClip, open_clip
+from grace_codec.media import FrameConverter, VideoClip, open_clip
+from grace_codec.media.colour import tag
 from grace_codec.types import Planes
 from grace_lab.log.merge import captured_frames
 from grace_rtc.demo.outcome import Outcome, ShownVideo, scaled_planes
@@ -226,9 +227,11 @@ def _encode(path: Path, frames: Iterable[tuple[int, av.VideoFrame]], width: int,
             stream = container.add_stream("libx264", rate=VIDEO_FPS, options={"crf": "18", "preset": "veryfast"})
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             stream.codec_context.time_base = stream.time_base = TIME_BASE
+            tag(stream.codec_context)
+            converter = FrameConverter((width, height))
             for at_us, frame in frames:
                 last = max(last + 1, at_us * 9 // 100)
-                coded = frame.reformat(format="yuv420p")
+                coded = converter.frame(frame)
                 coded.pts, coded.time_base = last, TIME_BASE
                 container.mux(stream.encode(coded))
                 count += 1

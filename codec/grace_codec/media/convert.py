@@ -172,6 +172,7 @@ class _Chain:
 
         width, height = given.size
         self._graph = av.filter.Graph()
+        self._graph.threads = 1  # the caller's: frames are small beside what coding them takes
         source = f"video_size={width}x{height}:pix_fmt={given.format}:time_base=1/1000000"
         last = self._source = self._graph.add("buffer", f"{source}:colorspace={given.matrix}:range={given.range}")
         cube = _cube_file(given.colour.transfer) if given.colour.hdr else None

@@ -86,7 +86,8 @@ class Damage:
     @property
     def text(self) -> str:
         """For people; empty where nothing was damaged."""
-        parts = [f"{self.frames} damaged frames left out"] if self.frames else []
+        what = "damaged frame" if self.frames == 1 else "damaged frames"
+        parts = [f"{self.frames} {what} left out"] if self.frames else []
         return "; ".join([*parts, *([f"cut short: {self.ended}"] if self.ended else [])])
 
 

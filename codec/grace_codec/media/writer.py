@@ -56,6 +56,7 @@ class VideoWriter:
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
         self._base = 1 / fps if even or plain else Fraction(1, CLOCK_HZ)
         self._stream.codec_context.time_base = self._base
+        self._stream.codec_context.sample_aspect_ratio = Fraction(1, 1)
         if not plain:
             self._stream.time_base = self._base
             tag(self._stream.codec_context)

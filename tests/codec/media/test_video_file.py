@@ -99,7 +99,7 @@ def test_damaged_frame_is_left_out_and_counted(tmp_path: Path) -> None:
     with open_video(path) as video:
         times = [frame.at_us // 1000 for frame in video.frames()]
         assert video.damage.frames == 1
-        assert video.damage.text == "1 damaged frames left out"
+        assert video.damage.text == "1 damaged frame left out"
     assert times == [40 * n for n in range(30) if n != 10]
 
 
