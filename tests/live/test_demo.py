@@ -65,7 +65,7 @@ def test_demo_leaves_videos_stats_and_a_page(tmp_path: Path) -> None:
     assert result.agreement is not None
     assert [line.title for line in result.agreement.lines][:2] == ["P50 delay ms", "kbit/s"]
     assert not list(tmp_path.rglob("*.i420"))
-    assert "call with plain VP8" in display.steps
+    assert "call with aiortc's VP8" in display.steps
 
 
 def test_process_that_dies_is_told_with_what_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
