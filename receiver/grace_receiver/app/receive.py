@@ -219,14 +219,14 @@ class _ReceivingProcess:
         self._why = self._why or why
         self._done.set()
 
-    async def _ended(self, why: str, film_end_us: int | None = None) -> None:
-        """The call is over. `film_end_us`: how long its last frame stands in the recording; None: until now."""
+    async def _ended(self, why: str, video_end_us: int | None = None) -> None:
+        """The call is over. `video_end_us`: how long its last frame stands in the recording; None: until now."""
         call, self._call = self._call, None
         if call is not None:
             await call.close()
         self._connection = ""
         self._notice(why)
-        await self._recordings.end_film(self.now_us() if film_end_us is None else film_end_us)
+        await self._recordings.end_video(self.now_us() if video_end_us is None else video_end_us)
         if self._config.once:
             self._end("the first call is over")
 

@@ -1,6 +1,6 @@
 """Writes what a call showed: an MP4 with the real times, and without loss for measurements.
 
-On threads of their own with bounded queues: a slow disk costs pictures of the record, never of the call. Knows no call.
+On threads of their own with bounded queues: a slow disk costs frames of the record, never of the call. Knows no call.
 """
 
 from __future__ import annotations
@@ -36,35 +36,35 @@ _KEY_INTERVAL: Final = 50  # frames: a fragment, what a killed process loses at 
 class Writer(Protocol):
     """What a `Recording` does on its thread. May raise; then the recording ends and says so."""
 
-    def write(self, picture: av.VideoFrame, at_us: int) -> None: ...
+    def write(self, video: av.VideoFrame, at_us: int) -> None: ...
 
     def close(self, end_us: int) -> None: ...
 
 
 class Recording:
-    """Hands pictures to a writer on a thread. `dropped` counts those for which there was no time."""
+    """Hands frames to a writer on a thread. `dropped` counts those for which there was no time."""
 
-    def __init__(self, writer: Writer, path: Path, picture_bytes: int = 3 << 19) -> None:
+    def __init__(self, writer: Writer, path: Path, frame_bytes: int = 3 << 19) -> None:
         self.path = path
         self.dropped = 0
         self.error: str | None = None
         self._writer = writer
-        self._queue: queue.Queue[tuple[av.VideoFrame, int] | int] = queue.Queue(max(8, QUEUE_BYTES // picture_bytes))
+        self._queue: queue.Queue[tuple[av.VideoFrame, int] | int] = queue.Queue(max(8, QUEUE_BYTES // frame_bytes))
         self._thread = threading.Thread(target=self._run, name=f"record {path.name}", daemon=True)
         self._thread.start()
 
-    def add(self, picture: av.VideoFrame, at_us: int) -> bool:
-        """A picture that was shown then; whether it will be written."""
+    def add(self, video: av.VideoFrame, at_us: int) -> bool:
+        """A frame that was shown then; whether it will be written."""
         try:
             if self.error is None:
-                self._queue.put_nowait((picture, at_us))
+                self._queue.put_nowait((video, at_us))
                 return True
         except queue.Full:
             self.dropped += 1
         return False
 
     def close(self, end_us: int) -> None:
-        """Finish the file: the last picture stands until `end_us`. Blocks, but not for ever."""
+        """Finish the file: the last frame stands until `end_us`. Blocks, but not for ever."""
         try:
             self._queue.put(end_us, timeout=CLOSE_S)
         except queue.Full:
@@ -91,16 +91,16 @@ class Recording:
 
 
 class Mp4Writer:
-    """H.264 in an MP4; pictures have the times at which they were shown, so a stall is a picture that stands.
+    """H.264 in an MP4; frames have the times at which they were shown, so a stall is a frame that stands.
 
-    Pictures of another size than the first one are scaled to it, with black bars where the shape is another one."""
+    Frames of another size than the first one are scaled to it, with black bars where the shape is another one."""
 
     def __init__(self, path: Path) -> None:
         """RecordError where the file cannot be written."""
         import av
 
         try:
-            path.open("wb").close()  # ffmpeg opens it with the first picture only
+            path.open("wb").close()  # ffmpeg opens it with the first frame only
             self._container = av.open(str(path), "w", format="mp4", options=_FLAGS)
         except (av.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
@@ -110,24 +110,24 @@ class Mp4Writer:
         self._last_pts = -1
         self._last: av.VideoFrame | None = None
 
-    def write(self, picture: av.VideoFrame, at_us: int) -> None:
+    def write(self, video: av.VideoFrame, at_us: int) -> None:
         if self._stream is None:
-            self._stream = self._begin(picture, at_us)
-        frame = self._converter.frame(picture)
+            self._stream = self._begin(video, at_us)
+        frame = self._converter.frame(video)
         self._encode(frame, at_us)
         self._last = frame
 
     def close(self, end_us: int) -> None:
         try:
             if self._stream is not None and self._last is not None:
-                self._encode(self._last, end_us)  # else the last picture would last as long as its forerunner
+                self._encode(self._last, end_us)  # else the last frame would last as long as its forerunner
                 self._container.mux(self._stream.encode(None))
         finally:
             self._container.close()
 
-    def _begin(self, picture: av.VideoFrame, at_us: int) -> VideoStream:
+    def _begin(self, video: av.VideoFrame, at_us: int) -> VideoStream:
         stream = self._container.add_stream("libx264", rate=30, options={**_H264, "g": str(_KEY_INTERVAL)})
-        stream.width, stream.height = picture.width & ~1, picture.height & ~1
+        stream.width, stream.height = video.width & ~1, video.height & ~1
         stream.pix_fmt = "yuv420p"
         tag(stream.codec_context)
         stream.codec_context.time_base = stream.time_base = Fraction(1, _CLOCK)
@@ -140,7 +140,7 @@ class Mp4Writer:
         assert self._stream is not None
         pts = max((at_us - self._first_us) * _CLOCK // 1_000_000, 0)
         if pts <= self._last_pts:
-            return  # two pictures in one tick: the first stays
+            return  # two frames in one tick: the first stays
         frame.pts, frame.time_base = pts, Fraction(1, _CLOCK)
         frame.pict_type = 0
         self._last_pts = pts
@@ -148,17 +148,17 @@ class Mp4Writer:
 
 
 class RawWriter:
-    """Raw I420, one picture after the other, each of its own size: nothing is lost, nothing computed."""
+    """Raw I420, one frame after the other, each of its own size: nothing is lost, nothing computed."""
 
     def __init__(self, path: Path) -> None:
         try:
             self._file = path.open("wb")
         except OSError as error:
-            reason = f"cannot be written ({error.strerror or error}); give another place for the pictures"
+            reason = f"cannot be written ({error.strerror or error}); give another place for the frames"
             raise RecordError(f"{path}: {reason}") from error
 
-    def write(self, picture: av.VideoFrame, at_us: int) -> None:
-        for plane in picture.reformat(format="yuv420p").planes:
+    def write(self, video: av.VideoFrame, at_us: int) -> None:
+        for plane in video.reformat(format="yuv420p").planes:
             rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
             self._file.write(rows[: plane.height, : plane.width].tobytes())
 

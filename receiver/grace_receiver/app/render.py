@@ -1,4 +1,4 @@
-"""A window that shows pictures. Owns the window; knows no call. Used on the event loop's thread alone."""
+"""A window that shows frames. Owns the window; knows no call. Used on the event loop's thread alone."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 _LARGEST: Final = (1280, 720)
 _BLIND: Final = ("offscreen", "dummy")  # SDL's last resorts
-_NO_SCREEN: Final = "no screen to show pictures on ({}); leave --show out, or record with --record OUT.mp4"
+_NO_SCREEN: Final = "no screen to show video on ({}); leave --show out, or record with --record OUT.mp4"
 
 
 class Window:
-    """Opens with the first picture. `closed` once the person in front of it has had enough."""
+    """Opens with the first frame. `closed` once the person in front of it has had enough."""
 
     def __init__(self, title: str) -> None:
         """DisplayError where there is no library or no screen."""
@@ -40,14 +40,14 @@ class Window:
         self._surface: pygame.Surface | None = None
         self.closed = False
 
-    def show(self, picture: av.VideoFrame) -> None:
-        """Draw a picture, scaled into the window."""
+    def show(self, video: av.VideoFrame) -> None:
+        """Draw a frame, scaled into the window."""
         if self.closed:
             return
         pygame = self._pygame
-        surface = self._surface or self._open(picture.width, picture.height)
-        width, height = _fitted(picture.width, picture.height, surface.get_size())
-        pixels = picture.reformat(width, height, format="rgb24")
+        surface = self._surface or self._open(video.width, video.height)
+        width, height = _fitted(video.width, video.height, surface.get_size())
+        pixels = video.reformat(width, height, format="rgb24")
         image = pygame.image.frombuffer(pixels.to_ndarray().tobytes(), (width, height), "RGB")
         surface.fill((0, 0, 0))
         surface.blit(image, ((surface.get_width() - width) // 2, (surface.get_height() - height) // 2))

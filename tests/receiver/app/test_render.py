@@ -47,7 +47,7 @@ def test_escape_or_closing_the_window_is_noticed(key: str | None) -> None:
 
 def test_no_screen_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDL_VIDEODRIVER", "nothing-of-this-name")
-    with pytest.raises(DisplayError, match=r"no screen to show pictures on .* --record"):
+    with pytest.raises(DisplayError, match=r"no screen to show video on .* --record"):
         Window("test")
 
 
