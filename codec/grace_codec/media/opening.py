@@ -86,7 +86,7 @@ def raw_layout(path: str, options: SourceOptions) -> RawLayout:
         frame_bytes = layout.frame_bytes
     except ValueError as error:
         raise ClipError(f"{path}: {pix_fmt!r} is no pixel format; one is yuv420p, see ffmpeg -pix_fmts") from error
-    if path != STDIN and frame_bytes is not None:
+    if Path(path).is_file() and frame_bytes is not None:
         have = Path(path).stat().st_size
         if have % frame_bytes:
             raise ClipError(

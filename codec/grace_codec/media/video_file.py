@@ -42,6 +42,9 @@ _CLOCK_SLACK_S: Final = 0.001
 """Containers round times to their clock (Matroska: 1 ms); a frame that is this much late is still on time."""
 
 
+_SAME_SHAPE: Final = 0.02  # a change of the aspect ratio that nobody sees
+
+
 @dataclass(frozen=True, slots=True)
 class ClipOptions:
     """What to make of a source. None: as the source has it.
@@ -104,8 +107,9 @@ class VideoReader:
         self.name = "standard input" if self._path == STDIN else Path(source).name
         if self._path != STDIN:
             check_file(Path(source))
-        elif options.start_s:
-            raise ClipError("-: a pipe has no part that could be skipped to; leave the start out")
+        self._is_pipe = self._path == STDIN or not Path(source).is_file()  # a FIFO, /dev/stdin
+        if self._is_pipe and options.start_s:
+            raise ClipError(f"{source}: a pipe has no part that could be skipped to; leave the start out")
         self._layout = self._raw_layout()
         self.rate = self._rate()
         self.fps = self.rate.mean if self._resampled is None else self._resampled
@@ -115,7 +119,7 @@ class VideoReader:
         self._container = open_container(self._path, self._layout)
         try:
             self.stream = film_stream(self._container, self._path)
-            if self._path == STDIN and self._layout is None:
+            if self._is_pipe and self._layout is None:
                 self.rate = stated_rates(self.stream)
                 self.fps = self._resampled or self.rate.mean
             size = None if self._layout is not None and self._layout.size == options.size else options.size
@@ -151,7 +155,7 @@ class VideoReader:
     def audio(self) -> IO[bytes] | None:
         """The sound of the wanted part as a Matroska file, its packets unchanged; None for raw frames, pipes and files
         without sound. Close it."""
-        if self._path == STDIN or self._layout is not None:
+        if self._is_pipe or self._layout is not None:
             return None
         return extract_audio(self._path, self._origin_s, self._options.duration_s)
 
@@ -161,7 +165,9 @@ class VideoReader:
         shown = self._converter.shown
         if shown is None or (shown[0] & ~1, shown[1] & ~1) == (self.width, self.height):
             return ""
-        return f"{self.name}: {shown[0]}x{shown[1]} is scaled to {self.width}x{self.height}"
+        bent = abs(shown[0] * self.height / (shown[1] * self.width) - 1) > _SAME_SHAPE
+        done = "stretched" if bent else "scaled"
+        return f"{self.name}: {shown[0]}x{shown[1]} is {done} to {self.width}x{self.height}"
 
     def close(self) -> None:
         """Free the decoder. Idempotent."""
@@ -191,7 +197,7 @@ class VideoReader:
     def _rate(self) -> FrameRate:
         if self._layout is not None:
             return FrameRate(self._layout.fps, self._layout.fps, self._layout.fps)
-        return FrameRate(25.0, 25.0, 25.0) if self._path == STDIN else frame_rate(self._path, None)
+        return FrameRate(25.0, 25.0, 25.0) if self._is_pipe else frame_rate(self._path, None)
 
     def _read(self) -> Generator[TimedPlanes, None, None]:
         """Decode, pick by time, convert. A frame that is shown twice is converted once."""

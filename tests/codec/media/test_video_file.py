@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
+import threading
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -206,3 +208,27 @@ def test_memory_holds_one_frame_of_a_long_file(tmp_path: Path) -> None:
     with open_video(path) as video:
         assert sum(1 for _ in video.frames()) == 300
         assert video.length_s == pytest.approx(12.0, abs=0.1)
+
+
+def test_what_is_done_to_the_size_is_said(tmp_path: Path) -> None:
+    path = write(tmp_path / "tall.mkv", [numbered(1, (64, 128))])
+    wanted = {
+        None: "",
+        (128, 256): "tall.mkv: 64x128 is scaled to 128x256",
+        (128, 64): "tall.mkv: 64x128 is stretched to 128x64",
+    }
+    for size, said in wanted.items():
+        with open_video(path, ClipOptions(size)) as video:
+            assert video.scaling == said
+    with open_video(write(tmp_path / "small.mkv", [numbered(1, (30, 20))])) as video:
+        assert video.scaling == "small.mkv: 30x20 is scaled to 96x64"
+
+
+def test_named_pipe_is_read_once(tmp_path: Path) -> None:
+    pipe, data = tmp_path / "pipe.y4m", b"YUV4MPEG2 W96 H64 F10:1 Ip A1:1 C420jpeg\n"
+    data += b"".join(b"FRAME\n" + bytes([20 + 4 * n]) * 96 * 64 + bytes([128]) * 96 * 32 for n in range(5))
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(data,))
+    writer.start()
+    assert read(pipe) == ([0, 100, 200, 300, 400], [0, 1, 2, 3, 4])
+    writer.join()
