@@ -11,7 +11,7 @@ latents look like as a frame the model's: each can be replaced on its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,7 @@ from grace_codec.grace.payload import PATCH_HEADER_BYTES, Patch, carries_patch, 
 from grace_codec.grace.rate import FILL_AIM, FILL_HIGH, MotionPrice, RateControl
 from grace_codec.models.api import Analysis, VideoModel
 from grace_codec.models.quantizer import NOT_RAISED, FrameQuantizer, RaisedDeadZone
-from grace_codec.motion.field import Motion
+from grace_codec.motion.field import Motion, coarsened
 from grace_codec.runtime.thread_pool import BackgroundTask
 from grace_codec.types import Budget, Planes, ReceivedFrame
 
@@ -175,19 +175,29 @@ class PFrameEncoder:
         return BackgroundTask(lambda: self._model.reconstruct(parent, complete(latents)).planes)
 
     def _squeeze(self, frame: PFrame, latents: Latents, patch: Patch | None) -> Attempt:
-        """For budgets below the coarsest level: leave out channels from the back of the coding order, then motion."""
-        tables, budget = self._packer.coder.tables, frame.budget
-        keep = tables.channels
-        while keep:
-            keep //= 2
-            latents = _first_channels(latents, tables, keep)
-            payloads = self._packer.pack(latents, patch, frame.size, budget, budget.frame_bytes)
+        """For budgets below the coarsest level: leave out channels from the back of the coding order, then coarsen the
+        motion field, at last leave motion out."""
+        budget = frame.budget
+        for sparse in _ever_sparser(latents, self._packer.coder.tables):
+            payloads = self._packer.pack(sparse, patch, frame.size, budget, budget.frame_bytes)
             if sum(map(len, payloads)) <= FILL_HIGH * budget.frame_bytes:
                 break
-        else:
-            latents = Latents(np.zeros_like(latents.motion), latents.residual, latents.level)
-            payloads = self._packer.pack(latents, patch, frame.size, budget, budget.frame_bytes)
-        return Attempt(latents, payloads, self._reconstruct(frame.parent, latents))
+        return Attempt(sparse, payloads, self._reconstruct(frame.parent, sparse))
+
+
+COARSER_CELLS = (2, 4, 8)  # blocks a side that share a vector, where motion alone does not fit
+
+
+def _ever_sparser(latents: Latents, tables: Tables) -> Iterator[Latents]:
+    """Latents that take fewer and fewer bytes, down to nothing at all."""
+    keep = tables.channels
+    while keep:
+        keep //= 2
+        latents = _first_channels(latents, tables, keep)
+        yield latents
+    for cell in COARSER_CELLS:
+        yield Latents(coarsened(latents.motion, cell), latents.residual, latents.level)
+    yield Latents(np.zeros_like(latents.motion), latents.residual, latents.level)
 
 
 def _first_channels(latents: Latents, tables: Tables, keep: int) -> Latents:

@@ -32,3 +32,12 @@ def whole_blocks(plane: Plane, block: int) -> Plane:
     if down or right:
         plane = np.asarray(cv2.copyMakeBorder(plane, 0, down, 0, right, cv2.BORDER_REPLICATE), np.uint8)
     return np.ascontiguousarray(plane)
+
+
+def coarsened(motion: Motion, cell: int) -> Motion:
+    """The field with one vector for each `cell` x `cell` blocks, the median of theirs: nearly free to code."""
+    _, rows, columns = motion.shape
+    padded = np.pad(motion, ((0, 0), (0, -rows % cell), (0, -columns % cell)), mode="edge")
+    cells = padded.reshape(2, padded.shape[1] // cell, cell, padded.shape[2] // cell, cell)
+    medians = np.median(cells, axis=(2, 4)).astype(np.int16)
+    return np.ascontiguousarray(medians.repeat(cell, 1).repeat(cell, 2)[:, :rows, :columns])

@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from grace_codec.motion import kernels
 from grace_codec.motion.compensation import WINDOWS, ReferenceFrame
-from grace_codec.motion.field import BLOCK, LEAST_BIT_PRICE, MAX_VECTOR, Flags, Motion, grid, whole_blocks
+from grace_codec.motion.field import BLOCK, LEAST_BIT_PRICE, MAX_VECTOR, Flags, Motion, coarsened, grid, whole_blocks
 from grace_codec.motion.interpolation import EIGHT_TAPS, PADDING, PHASES, interpolate
 from grace_codec.motion.kernels import Refinement, SubpelPlanes
 from grace_codec.runtime.thread_pool import BackgroundTask, in_parts
@@ -47,6 +47,11 @@ class FindMotion(Protocol):
 
 
 MAX_BIT_PRICE = 1e4  # SAD; beyond it no vector pays
+
+_COARSE_STARTS = ((1500.0, 8), (400.0, 4), (110.0, 2))
+"""Where a bit costs at least so much SAD, the search starts from one vector for each so many blocks squared. Refinement
+changes one block at a time and cannot bring a field together whose vectors differ everywhere. Only budgets that
+motion alone does not fit have such prices."""
 
 
 def _prices(bit_price: float) -> npt.NDArray[np.int32]:
@@ -79,6 +84,8 @@ class MotionSearch:
         if active.any():
             planes = BackgroundTask(lambda: self._interpolated(reference.luma, current.shape))
             self._start(current, before, active, vectors)
+            if cell := next((cell for price, cell in _COARSE_STARTS if bit_price >= price), 0):
+                vectors = coarsened(vectors.transpose(2, 0, 1), cell).transpose(1, 2, 0)
             vectors = self._refined(vectors, current, planes.result(), active, bit_price)
         return np.ascontiguousarray(vectors.transpose(2, 0, 1))
 

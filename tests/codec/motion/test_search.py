@@ -6,7 +6,7 @@ import numpy as np
 from tests.codec.grace_parts import texture
 
 from grace_codec.motion.compensation import ReferenceFrame
-from grace_codec.motion.field import MAX_VECTOR
+from grace_codec.motion.field import MAX_VECTOR, coarsened
 from grace_codec.motion.search import MotionSearch
 
 
@@ -31,3 +31,25 @@ def test_search_stays_within_its_bounds_on_unrelated_pictures() -> None:
     motion = MotionSearch()(a[0], ReferenceFrame(b))
     assert np.abs(motion).max() <= MAX_VECTOR
     ReferenceFrame(b).compensate(motion)
+
+
+def test_a_coarsened_field_has_the_median_vector_of_each_cell() -> None:
+    field = np.zeros((2, 3, 5), np.int16)
+    field[0, :2, :2] = [[4, 4], [4, 90]]
+    field[1, 2] = 7
+    coarse = coarsened(field, 2)
+    assert coarse.shape == field.shape
+    assert (coarse[0, :2, :2] == 4).all()
+    assert not coarse[:, :2, 2:].any()
+    assert (coarse[1, 2] == 7).all()
+
+
+def test_a_dearer_search_finds_a_field_of_fewer_vectors() -> None:
+    y, u, v = texture(192, 256, 1)
+    current = texture(192, 256, 2)[0]
+    search, reference = MotionSearch(), ReferenceFrame((y, u, v))
+    distinct = [
+        len(np.unique(search(current, reference, price).reshape(2, -1), axis=1).T) for price in (0.5, 200, 5000)
+    ]
+    assert distinct == sorted(distinct, reverse=True)
+    assert distinct[2] < distinct[0] / 4
