@@ -135,12 +135,17 @@ class OutgoingStream:
 
     async def _next_of(self, track: MediaStreamTrack) -> Any:
         """What `recv` gives; None where `replaceTrack` took the track away meanwhile, which may never give anything."""
+        from aiortc.mediastreams import MediaStreamError
+
         receiving = asyncio.ensure_future(track.recv())
         try:
             while self._inner.track is track:
                 done, _ = await asyncio.wait([receiving], timeout=REPLACED_WAIT_S)
                 if done:
                     return receiving.result()
+        except MediaStreamError:
+            if self._inner.track is track:
+                raise  # else: the end of a track that is not sent any more
         finally:
             receiving.cancel()
         return None
