@@ -52,3 +52,12 @@ def test_a_step_up_counts_until_80_percent_is_sent() -> None:
     sent = [low // 80] * 50 + [high // 80] * 60
     assert step_up_ms(_log(capacity, sent)) == 2_500  # 2 s, and the half second that the rate is measured over
     assert step_up_ms(_log([low] * 20, [low // 80] * 20)) is None
+
+
+def test_capacity_samples_that_share_a_time_say_nothing() -> None:
+    log = SessionLog()
+    for _ in range(2):
+        log.emit(0, "link_capacity", bps=800_000)
+    log.emit(0, "packet_sent", seq=0, frame_id=0, index=0, bytes=100, kind="media")
+    assert utilisation(log) is None
+    assert outages(log) == []

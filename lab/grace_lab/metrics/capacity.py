@@ -35,7 +35,7 @@ class _Capacity:
 
 def _capacity(log: SessionLog) -> _Capacity | None:
     samples = [(event.at_us, event.integer("bps")) for event in log.named("link_capacity")]
-    if len(samples) < 2:
+    if len(samples) < 2 or samples[1][0] <= samples[0][0]:
         return None
     return _Capacity(tuple(bps for _, bps in samples), samples[1][0] - samples[0][0])
 
@@ -45,7 +45,7 @@ def _sent_bits(log: SessionLog, capacity: _Capacity) -> list[float]:
     sent = [0.0] * len(capacity.bps)
     for event in log.named("packet_sent"):
         step = event.at_us // capacity.step_us
-        if event.text("kind") != "feedback" and step < len(sent):
+        if event.text("kind") != "feedback" and 0 <= step < len(sent):
             sent[step] += event.integer("bytes") * 8
     return sent
 
