@@ -32,7 +32,7 @@ EXTRA_USE = {
     "codec": "the GRACE codec",
     "rtc": "live calls",
     "lab": "real video in the lab, metrics, reports",
-    "torch": "training; runs the codec's networks, on a GPU where there is one, where OpenVINO is not installed",
+    "torch": "training; runs the codec's networks, on a GPU where there is one, with --backend torch",
 }
 SIGNALLING_PORT = 8080
 
@@ -68,7 +68,11 @@ def _cpu() -> Iterator[Finding]:
     flags = _cpu_flags()
     if not flags:
         yield Finding(
-            "cpu", "instruction sets", "warning", "unknown here", "nothing to do: OpenVINO finds out by itself"
+            "cpu",
+            "instruction sets",
+            "warning",
+            "unknown here",
+            "nothing to do: the codec takes its library for any processor",
         )
         return
     for flag, use in CPU_FLAGS.items():
