@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from grace_rtc.commands.bench import app as bench_app
@@ -30,8 +33,18 @@ app.add_typer(bench_app, name="bench")
 app.add_typer(lab_app, name="lab")
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"grace-rtc {version('grace-rtc')}")
+        raise typer.Exit()
+
+
 @app.callback()
-def root() -> None:
+def root(
+    version_: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version, and end.")
+    ] = False,
+) -> None:
     """Real-time WebRTC video around GRACE, the loss-resilient neural video codec."""
 
 
