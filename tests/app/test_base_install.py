@@ -41,7 +41,9 @@ def test_modules_need_at_most_the_extra_of_live_calls() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("line", ["--help", "--version", "trace info lte-1", "bench link --packets 1000", "lab schemes"])
+@pytest.mark.parametrize(
+    "line", ["--help", "--version", "trace info lte-1", "bench link --packets 1000", "lab schemes"]
+)
 def test_light_commands_work(line: str) -> None:
     done = python(COMMAND, *line.split())
     assert done.returncode == 0, done.stderr

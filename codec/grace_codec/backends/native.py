@@ -168,9 +168,7 @@ class NativeNetworks:
         source = x.reshape(-1)[skip:]
 
         def some_rows(first: int, last: int) -> None:
-            call(
-                "pointwise", source, channels, depth or channels, weights, None, padded, columns, first, last, 0, out
-            )  # fmt: skip
+            call("pointwise", source, channels, depth or channels, weights, padded, columns, first, last, out)
 
         in_parts(some_rows, rows)
         return out

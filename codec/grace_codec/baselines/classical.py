@@ -117,9 +117,7 @@ def decode_packets(codec: str, packets: Iterable[bytes]) -> Iterator[Planes]:
     damaged."""
     import av
 
-    decoder = av.CodecContext.create(SETTINGS[codec].decoder, "r")
-    assert isinstance(decoder, av.VideoCodecContext)
-    decoder.thread_count = 1
+    decoder = new_decoder(SETTINGS[codec].decoder)
     sent = shown = 0
     failures = av.FFmpegError  # a local: this generator may outlive the module when the interpreter exits
     try:
@@ -138,10 +136,22 @@ def decode_packets(codec: str, packets: Iterable[bytes]) -> Iterator[Planes]:
 
 
 def _encoder(codec: str, size: tuple[int, int], rate: Quality | Bitrate, fps: float) -> av.VideoCodecContext:
-    import av
-
     if codec not in SETTINGS:
         raise ValueError(f"unknown codec {codec!r}; known are {', '.join(SETTINGS)}")
+    encoder = new_encoder(codec, size, fps)
+    encoder.gop_size = KEY_INTERVAL
+    encoder.options = _options(SETTINGS[codec], rate)
+    if isinstance(rate, Bitrate):
+        encoder.bit_rate = rate.bps
+        if codec == "libvpx":
+            encoder.qmin, encoder.qmax = 2, 56
+    return encoder
+
+
+def new_encoder(codec: str, size: tuple[int, int], fps: float) -> av.VideoCodecContext:
+    """An encoder on one thread, not opened. size: (width, height). Raises BackendError where this build lacks it."""
+    import av
+
     try:
         encoder = av.CodecContext.create(codec, "w")
     except av.codec.codec.UnknownCodecError as error:
@@ -153,14 +163,24 @@ def _encoder(codec: str, size: tuple[int, int], rate: Quality | Bitrate, fps: fl
     encoder.pix_fmt = "yuv420p"
     encoder.framerate = Fraction(fps).limit_denominator(1001)
     encoder.time_base = 1 / encoder.framerate
-    encoder.gop_size = KEY_INTERVAL
     encoder.thread_count = 1
-    encoder.options = _options(SETTINGS[codec], rate)
-    if isinstance(rate, Bitrate):
-        encoder.bit_rate = rate.bps
-        if codec == "libvpx":
-            encoder.qmin, encoder.qmax = 2, 56
     return encoder
+
+
+def new_decoder(name: str) -> av.VideoCodecContext:
+    """A decoder on one thread."""
+    import av
+
+    decoder = av.CodecContext.create(name, "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    decoder.thread_count = 1
+    return decoder
+
+
+def equal_parts(data: bytes, total: int) -> tuple[bytes, ...]:
+    """`data` in `total` parts of equal size to one byte."""
+    bounds = [len(data) * part // total for part in range(total + 1)]
+    return tuple(data[bounds[part] : bounds[part + 1]] for part in range(total))
 
 
 def _options(settings: Settings, rate: Quality | Bitrate) -> dict[str, str]:

@@ -19,6 +19,7 @@ from typing import Final
 
 from grace_codec.api import LossResponse
 from grace_codec.baselines.cache import StreamCache
+from grace_codec.baselines.classical import equal_parts
 from grace_codec.baselines.ladder import WORST_CRF, Ladder, LadderPlan, build_ladder
 from grace_codec.media import VideoClip
 from grace_codec.types import Budget, CodedFrame, Decoded, Frame, Planes, ReceivedFrame, Reference
@@ -162,8 +163,7 @@ def _cost(size: int, budget: Budget) -> int:
 def _payloads(version: _Version, data: bytes, total: int) -> tuple[bytes, ...]:
     """`data` in `total` parts of equal size to one byte, each with the header."""
     header = _HEADER.pack(version.kind, version.level, version.refers_to)
-    bounds = [len(data) * part // total for part in range(total + 1)]
-    return tuple(header + data[bounds[part] : bounds[part + 1]] for part in range(total))
+    return tuple(header + part for part in equal_parts(data, total))
 
 
 _SHARED: dict[tuple[int, int, LadderPlan], Ladder] = {}

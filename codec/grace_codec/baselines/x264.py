@@ -14,11 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from grace_codec.api import LossResponse
-from grace_codec.baselines.classical import av_frame
+from grace_codec.baselines.classical import SETTINGS, av_frame, equal_parts, new_decoder, new_encoder
 from grace_codec.media import planes_of
 from grace_codec.types import Budget, CodedFrame, Decoded, Frame, Planes, ReceivedFrame, Reference
 
@@ -71,7 +70,7 @@ class X264Codec:
         data = b"".join(map(bytes, self._encoder.encode(self._picture(frame, reference is None))))
         self._coded += 1
         self._encoded = H264State(frame.frame_id)
-        return CodedFrame(frame.frame_id, reference is None, _split(data, budget.max_payload_bytes), self._encoded)
+        return CodedFrame(frame.frame_id, reference is None, _payloads(data, budget.max_payload_bytes), self._encoded)
 
     def decode(self, received: ReceivedFrame, reference: Reference | None) -> Decoded:
         """The frame, once all of its payloads are here and the decoder has processed the frame that it refers to."""
@@ -108,22 +107,10 @@ class X264Codec:
 
 
 def _open_encoder(width: int, height: int, max_bps: int) -> av.VideoCodecContext:
-    import av
-
-    from grace_codec.errors import BackendError
-
-    try:
-        encoder = av.CodecContext.create("libx264", "w")
-    except av.codec.codec.UnknownCodecError as error:
-        raise BackendError("this build of PyAV has no x264; install the wheel from PyPI (pip install av)") from error
-    assert isinstance(encoder, av.VideoCodecContext)
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-    encoder.framerate, encoder.time_base = Fraction(FPS), Fraction(1, FPS)
+    encoder = new_encoder("libx264", (width, height), FPS)
     encoder.bit_rate = max_bps
-    encoder.thread_count = 1
     encoder.options = {
-        "preset": "veryfast",
-        "tune": "zerolatency",
+        **SETTINGS["libx264"].options,
         "maxrate": str(max_bps),
         "bufsize": str(max_bps // FPS),
         "forced-idr": "1",
@@ -135,11 +122,7 @@ def _open_encoder(width: int, height: int, max_bps: int) -> av.VideoCodecContext
 
 
 def _open_decoder() -> av.VideoCodecContext:
-    import av
-
-    decoder = av.CodecContext.create("h264", "r")
-    assert isinstance(decoder, av.VideoCodecContext)
-    decoder.thread_count = 1
+    decoder = new_decoder("h264")
     decoder.options = {"flags": "low_delay"}
     return decoder
 
@@ -156,8 +139,6 @@ def _decoded(decoder: av.VideoCodecContext, data: bytes) -> Iterator[Planes]:
         return
 
 
-def _split(data: bytes, max_payload_bytes: int) -> tuple[bytes, ...]:
-    """`data` in as few parts as fit, of equal size to one byte."""
-    total = max(1, -(-len(data) // max_payload_bytes))
-    bounds = [len(data) * part // total for part in range(total + 1)]
-    return tuple(data[bounds[part] : bounds[part + 1]] for part in range(total))
+def _payloads(data: bytes, max_payload_bytes: int) -> tuple[bytes, ...]:
+    """`data` in as few parts as fit."""
+    return equal_parts(data, max(1, -(-len(data) // max_payload_bytes)))

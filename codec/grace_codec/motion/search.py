@@ -47,6 +47,7 @@ class FindMotion(Protocol):
 
 
 MAX_BIT_PRICE = 1e4  # SAD; beyond it no vector pays
+_COMPONENT_BITS = 2 * np.log2(1 + np.arange(2 * MAX_VECTOR + 1))
 
 _COARSE_STARTS = ((1500.0, 8), (400.0, 4), (110.0, 2))
 """Where a bit costs at least so much SAD, the search starts from one vector for each so many blocks squared. Refinement
@@ -57,8 +58,7 @@ motion alone does not fit have such prices."""
 def _prices(bit_price: float) -> npt.NDArray[np.int32]:
     """What a component costs, in 64ths of SAD, by its difference to the neighbours' median: a difference of d takes
     about 2·log2(1 + d) bits."""
-    bits = 2 * np.log2(1 + np.arange(2 * MAX_VECTOR + 1))
-    return np.rint(64 * min(bit_price, MAX_BIT_PRICE) * bits).astype(np.int32)
+    return np.rint(64 * min(bit_price, MAX_BIT_PRICE) * _COMPONENT_BITS).astype(np.int32)
 
 
 class MotionSearch:

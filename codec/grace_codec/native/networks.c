@@ -147,24 +147,12 @@ API void grace_unpack(const float *a, const float *b, const float *plus, int64_t
 
 /* ---- pointwise layers ---------------------------------------------------------------------------------------------- */
 
-enum { RELU = 1, CLAMP_TO_2 = 2 };
-
-/* 1x1 convolution of rows first..last - 1: out = act(in * weights + bias); bias may be null. */
-API void grace_pointwise(const float *in, int64_t in_stride, int64_t depth, const float *weights, const float *bias,
-                         int64_t outputs, int64_t columns, int64_t first, int64_t last, int64_t activation, float *out) {
-    for (int64_t r = first; r < last; r++) {
-        float *to = out + r * columns * outputs;
-        product(in + r * columns * in_stride, in_stride, columns, weights, depth, outputs, to, outputs);
-        if (!bias && !activation) continue;
-        for (int64_t c = 0; c < columns; c++)
-            for (int64_t n = 0; n < outputs; n += 8) {
-                v8 x = load(to + c * outputs + n);
-                if (bias) x += load(bias + n);
-                if (activation & RELU) x = largest(x, all(0));
-                if (activation & CLAMP_TO_2) x = smallest(largest(x, all(0)), all(2));
-                store(to + c * outputs + n, x);
-            }
-    }
+/* 1x1 convolution of rows first..last - 1: out = in * weights. */
+API void grace_pointwise(const float *in, int64_t in_stride, int64_t depth, const float *weights, int64_t outputs,
+                         int64_t columns, int64_t first, int64_t last, float *out) {
+    for (int64_t r = first; r < last; r++)
+        product(in + r * columns * in_stride, in_stride, columns, weights, depth, outputs, out + r * columns * outputs,
+                outputs);
 }
 
 /* The entry of a branch: out = (residual * enter) * gate(prediction) * gain, where
