@@ -76,6 +76,9 @@ def _long_gaps(capacity: _Capacity) -> Iterator[tuple[int, int]]:
             at_us += owed_bits * 1e6 / bps
             if at_us - departed_us > STALL_US:
                 yield round(departed_us), round(at_us)
+            packet_us = PACKET_BITS * 1e6 / bps
+            if packet_us <= STALL_US:  # no gap among the packets that still fit into the step: pass over them
+                at_us += (end_us - at_us) // packet_us * packet_us
             departed_us, owed_bits = at_us, float(PACKET_BITS)
         owed_bits -= (end_us - at_us) * bps / 1e6
     end_us = float(len(capacity.bps) * capacity.step_us)
