@@ -11,13 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
+from tests.transport.wire.readers import read_rtcp, read_rtp
 
 from grace_transport.errors import WireFormatError
-from grace_transport.wire.feedback import is_frame_feedback, parse_feedback
-from grace_transport.wire.media import MediaParser
 from grace_transport.wire.rtcp import split_compound
-from grace_transport.wire.rtp import parse_rtp
-from grace_transport.wire.twcc import TwccReader, is_twcc, parse_twcc
 
 SSRC = "0a0b0c0d"
 SENDER_REPORT = "80c80006" + SSRC + "e0000000" + "80000000" + "00015f90" + "00000010" + "00004000"
@@ -78,20 +75,6 @@ RTP = {
     "payload of zeros": FIXED + "00" * 40,
     "empty": "",
 }
-
-
-def read_rtcp(data: bytes) -> None:
-    for packet in split_compound(data):
-        if is_twcc(packet):
-            TwccReader().read(parse_twcc(packet), 0x8000)
-        elif is_frame_feedback(packet):
-            parse_feedback(packet, 0)
-
-
-def read_rtp(data: bytes) -> None:
-    for extension_id in (None, 1, 5):
-        packet = parse_rtp(data, extension_id)
-    MediaParser().parse(packet.payload, packet.timestamp)
 
 
 def neighbours(data: bytes) -> Iterator[bytes]:
